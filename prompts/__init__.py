@@ -1,0 +1,1 @@
+"""Words a non-programmer may edit, read by name. It does not know code."""
