@@ -1,0 +1,154 @@
+"""Accounts, their roles and their sessions. A secret is shown once and stored only as a hash."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, insert, select, update
+
+from core.db import upsert
+from core.engine import Engine, new_id
+from core.errors import Invalid, NotAllowed, NotFound
+from core.schema import account, account_role, link_token, session
+
+SESSION_LIFE = {"chat": timedelta(days=90), "console": timedelta(days=14)}
+EMAIL = re.compile(r"[^@\s<>\"'(),;:\\\[\]]+@[^@\s<>\"'(),;:\\\[\]]+\.[^@\s<>\"'(),;:\\\[\]]{2,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A signed-in account: `roles` holds (role, provider id or "")."""
+
+    account_id: str
+    display_name: str
+    roles: tuple[tuple[str, str], ...]
+    session_id: str
+    conversation_id: str | None = None
+
+    def has(self, role: str) -> bool:
+        return any(held == role for held, _ in self.roles)
+
+    @property
+    def provider_ids(self) -> tuple[str, ...]:
+        return tuple(provider for role, provider in self.roles if role == "provider")
+
+
+def digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def check_email(value: str) -> str:
+    cleaned = value.strip()
+    if len(cleaned) > 254 or not EMAIL.fullmatch(cleaned):
+        raise Invalid("email", "That does not look like an e-mail address. Please write it like anna@example.com.")
+    return cleaned
+
+
+def new_account(tx: Connection, now: datetime, *, name: str = "", email: str | None = None, visitor: bool = True, **values: str) -> str:
+    account_id = values.pop("account_id", None) or new_id()
+    tx.execute(insert(account).values(id=account_id, display_name=name, email=email, visitor=visitor, created_at=now, **values))
+    return account_id
+
+
+def ensure_account(tx: Connection, now: datetime, account_id: str, *, name: str, email: str) -> None:
+    """The account with exactly this id, made where it is missing."""
+    tx.execute(
+        upsert(tx)(account)
+        .values(id=account_id, display_name=name, email=email, visitor=False, created_at=now)
+        .on_conflict_do_nothing(index_elements=["id"])
+    )
+
+
+def grant(tx: Connection, account_id: str, role: str, provider_id: str = "") -> None:
+    if role not in ("traveler", "provider", "expert", "operator"):
+        raise Invalid("role", f"There is no role {role!r}.")
+    tx.execute(
+        upsert(tx)(account_role).values(account_id=account_id, role=role, provider_id=provider_id).on_conflict_do_nothing()
+    )
+
+
+def open_session(tx: Connection, account_id: str, kind: str, now: datetime, *, conversation_id: str | None = None) -> str:
+    """Returns the token, which exists nowhere else; the row keeps its hash."""
+    token = secrets.token_urlsafe(32)
+    tx.execute(
+        insert(session).values(
+            id=new_id(),
+            account_id=account_id,
+            kind=kind,
+            token_hash=digest(token),
+            conversation_id=conversation_id,
+            created_at=now,
+            expires_at=now + SESSION_LIFE[kind],
+        )
+    )
+    return token
+
+
+def who(tx: Connection, token: str, kind: str, now: datetime) -> Person | None:
+    """The person behind a session token, or None where it is unknown, over or revoked."""
+    row = tx.execute(
+        select(session.c.id, session.c.account_id, session.c.conversation_id, session.c.expires_at, account.c.display_name)
+        .join(account, account.c.id == session.c.account_id)
+        .where(session.c.token_hash == digest(token), session.c.kind == kind, session.c.revoked_at.is_(None))
+    ).one_or_none()
+    if row is None or row.expires_at <= now:
+        return None
+    held = tx.execute(select(account_role.c.role, account_role.c.provider_id).where(account_role.c.account_id == row.account_id)).all()
+    return Person(row.account_id, row.display_name, tuple((r.role, r.provider_id) for r in held), row.id, row.conversation_id)
+
+
+def revoke_session(tx: Connection, session_id: str, now: datetime) -> None:
+    tx.execute(update(session).where(session.c.id == session_id, session.c.revoked_at.is_(None)).values(revoked_at=now))
+
+
+def sign_in_link(engine: Engine, account_id: str, *, life: timedelta = timedelta(days=1)) -> str:
+    """A single-use token for the sign-in page; returns the token, the caller builds the URL."""
+    token = secrets.token_urlsafe(24)
+    now = engine.clock()
+    with engine.db.write() as tx:
+        tx.execute(
+            insert(link_token).values(
+                token_hash=digest(token), account_id=account_id, purpose="sign_in", params={}, expires_at=now + life
+            )
+        )
+    return token
+
+
+def redeem_sign_in(engine: Engine, token: str) -> str:
+    """Exchange a sign-in token for a console session token, once. Raises NotAllowed for used, old or unknown ones."""
+    now = engine.clock()
+    with engine.db.write() as tx:
+        row = tx.execute(
+            update(link_token)
+            .where(
+                link_token.c.token_hash == digest(token),
+                link_token.c.purpose == "sign_in",
+                link_token.c.used_at.is_(None),
+                link_token.c.expires_at > now,
+            )
+            .values(used_at=now)
+            .returning(link_token.c.account_id)
+        ).one_or_none()
+        if row is None:
+            raise NotAllowed("This sign-in link has been used or is too old. Please ask for a new one.")
+        return open_session(tx, row.account_id, "console", now)
+
+
+def set_contact(tx: Connection, account_id: str, *, name: str, email: str, terms: bool, now: datetime) -> None:
+    """What a visitor must give before buying. Raises Invalid naming the field."""
+    name = " ".join(name.split())
+    if not 2 <= len(name) <= 120:
+        raise Invalid("name", "Please give the name the booking should be under.")
+    if not terms:
+        raise Invalid("terms", "Please accept the terms to book.")
+    done = tx.execute(
+        update(account)
+        .where(account.c.id == account_id)
+        .values(display_name=name, email=check_email(email), terms_accepted_at=now)
+    )
+    if done.rowcount != 1:
+        raise NotFound("There is no such account.")

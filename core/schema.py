@@ -1,0 +1,801 @@
+"""Every table of the house, in one place, because nearly every rule reads two of them.
+
+Ids are text: slugs for the catalogue (a model and a person can both read them), uuid4 hex for the rest.
+Moments are aware UTC; travel days are plain dates in the product's zone; money is integer minor units
+beside a currency column. `local_start` is "" for whole days and nights, because a NULL in a unique key
+would let the same slot exist twice.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from core.types import Moment
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Json = JSON().with_variant(JSONB(), "postgresql")
+BigId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _id() -> Column[str]:
+    return Column("id", String(64), primary_key=True)
+
+
+def _ref(name: str, target: str, *, null: bool = False, index: bool = True) -> Column[str]:
+    return Column(name, String(64), ForeignKey(target), nullable=null, index=index)
+
+
+# ── people ────────────────────────────────────────────────────────────────────────────────────────
+
+account = Table(
+    "account",
+    metadata,
+    _id(),
+    Column("display_name", String(200), nullable=False, server_default=""),
+    Column("email", String(320)),
+    Column("email_verified_at", Moment),
+    Column("phone", String(40)),
+    Column("locale", String(16), nullable=False, server_default="en"),
+    Column("currency", String(3), nullable=False, server_default="EUR"),
+    Column("visitor", Boolean, nullable=False, server_default=text("true")),
+    Column("terms_accepted_at", Moment),
+    Column("created_at", Moment, nullable=False),
+)
+
+account_role = Table(
+    "account_role",
+    metadata,
+    Column("account_id", String(64), ForeignKey("account.id"), nullable=False),
+    Column("role", String(20), nullable=False),  # traveler, provider, expert, operator
+    Column("provider_id", String(64), nullable=False, server_default=""),  # "" where the role is not scoped
+    PrimaryKeyConstraint("account_id", "role", "provider_id"),
+)
+
+channel_identity = Table(
+    "channel_identity",
+    metadata,
+    _id(),
+    Column("channel", String(20), nullable=False),
+    Column("workspace", String(64), nullable=False, server_default=""),
+    Column("external_id", String(128), nullable=False),
+    _ref("account_id", "account.id"),
+    Column("display_name", String(200), nullable=False, server_default=""),
+    Column("linked_at", Moment, nullable=False),
+    Column("revoked_at", Moment),
+    UniqueConstraint("channel", "workspace", "external_id"),
+)
+
+session = Table(
+    "session",
+    metadata,
+    _id(),
+    _ref("account_id", "account.id"),
+    Column("kind", String(20), nullable=False),  # chat, console
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("conversation_id", String(64)),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("revoked_at", Moment),
+)
+
+link_token = Table(
+    "link_token",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    _ref("account_id", "account.id"),
+    Column("purpose", String(20), nullable=False),  # sign_in, link, trips
+    Column("params", Json, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("used_at", Moment),
+)
+
+site = Table(
+    "site",
+    metadata,
+    _id(),
+    Column("name", String(200), nullable=False),
+    Column("origins", Json, nullable=False),  # list of allowed origins; ["*"] for any
+    Column("secret", String(128), nullable=False, server_default=""),
+)
+
+# ── catalogue ─────────────────────────────────────────────────────────────────────────────────────
+
+destination = Table(
+    "destination",
+    metadata,
+    _id(),
+    Column("name", String(120), nullable=False),
+    Column("country", String(120), nullable=False),
+    Column("aliases", Json, nullable=False),
+    Column("latitude", Float, nullable=False),
+    Column("longitude", Float, nullable=False),
+    Column("time_zone", String(64), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("picture_tags", Json, nullable=False),
+)
+
+cancellation_policy = Table(
+    "cancellation_policy",
+    metadata,
+    _id(),
+    Column("name", String(120), nullable=False),
+    Column("tiers", Json, nullable=False),  # [{"hours": 48, "refund_bps": 10000}, ...] in the product's wall clock, longest first
+)
+
+provider = Table(
+    "provider",
+    metadata,
+    _id(),
+    Column("name", String(200), nullable=False),
+    Column("email", String(320)),
+    Column("phone", String(40)),
+    Column("time_zone", String(64), nullable=False),
+    Column("country", String(2), nullable=False, server_default=""),
+    Column("currency", String(3), nullable=False),
+    Column("accepting", Boolean, nullable=False, server_default=text("true")),
+    Column("respond_hours", Integer, nullable=False, server_default="24"),
+    Column("payout_delay_hours", Integer, nullable=False, server_default="24"),
+    _ref("cancellation_policy_id", "cancellation_policy.id", null=True, index=False),
+    Column("deposit_bps", Integer, nullable=False, server_default="0"),
+    Column("balance_days", Integer, nullable=False, server_default="14"),
+    Column("gateway_account", String(128)),
+    Column("gateway_ready", Boolean, nullable=False, server_default=text("false")),
+    Column("about", Text, nullable=False, server_default=""),
+    Column("created_at", Moment, nullable=False),
+)
+
+resource = Table(
+    "resource",
+    metadata,
+    _id(),
+    _ref("provider_id", "provider.id"),
+    Column("name", String(200), nullable=False),
+    Column("capacity", Integer),  # NULL: no limit
+)
+
+product = Table(
+    "product",
+    metadata,
+    _id(),
+    _ref("provider_id", "provider.id"),
+    _ref("destination_id", "destination.id", index=False),
+    Column("kind", String(20), nullable=False),  # stay, activity, dining, transport, guide
+    Column("title", String(200), nullable=False),
+    Column("summary", String(400), nullable=False, server_default=""),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("tags", Json, nullable=False),
+    Column("booking_type", String(10), nullable=False),  # INSTANT, REQUEST, EXTERNAL
+    Column("availability_mode", String(10), nullable=False),  # CALENDAR, TOGGLE, INVENTORY
+    Column("accepting", Boolean, nullable=False, server_default=text("true")),
+    Column("published", Boolean, nullable=False, server_default=text("true")),
+    Column("currency", String(3), nullable=False),
+    Column("time_zone", String(64), nullable=False),
+    Column("from_amount", BigInteger),  # cheapest indicative price for one, minor units; NULL for quotes
+    Column("max_party", Integer, nullable=False, server_default="50"),
+    Column("min_party", Integer, nullable=False, server_default="1"),
+    Column("min_age", Integer),
+    Column("duration_minutes", Integer),
+    Column("lead_hours", Integer, nullable=False, server_default="0"),  # last booking, wall-clock hours before the start
+    Column("pay_at_provider", Boolean, nullable=False, server_default=text("false")),
+    Column("deposit_bps", Integer),
+    Column("balance_days", Integer),
+    _ref("cancellation_policy_id", "cancellation_policy.id", null=True, index=False),
+    Column("meeting_point", String(300), nullable=False, server_default=""),
+    Column("latitude", Float),
+    Column("longitude", Float),
+    Column("rating_tenths", SmallInteger),
+    Column("rating_count", Integer, nullable=False, server_default="0"),
+    Column("rating_source", String(40), nullable=False, server_default=""),
+    Column("external_url", String(500)),
+    Column("picture", String(300), nullable=False, server_default=""),
+    Column("loaded_by", String(64), nullable=False, server_default=""),
+    Index("ix_product_place", "destination_id", "kind", "published"),
+    Index("ix_product_price", "destination_id", "kind", "from_amount"),
+)
+
+option = Table(
+    "option",
+    metadata,
+    _id(),
+    _ref("product_id", "product.id"),
+    _ref("resource_id", "resource.id"),
+    Column("title", String(200), nullable=False),
+    Column("position", Integer, nullable=False, server_default="0"),
+    Column("starts", Json, nullable=False),  # [{"at": "09:00", "occupies": ["09:00", "14:00"]}]; [] for days and nights
+    Column("counts", String(10), nullable=False),  # what one booking takes of a slot: PAX, BOOKING, ROOM
+    Column("max_pax_each", Integer),  # people one room, boat or table takes
+    Column("min_nights", Integer),
+    Column("max_nights", Integer),
+)
+
+unit = Table(
+    "unit",
+    metadata,
+    _id(),
+    _ref("option_id", "option.id"),
+    Column("type", String(20), nullable=False),  # ADULT, YOUTH, CHILD, INFANT, SENIOR ... (OCTO)
+    Column("min_age", Integer),
+    Column("max_age", Integer),
+    Column("pax_count", Integer, nullable=False, server_default="1"),
+    Column("price_bps", Integer, nullable=False, server_default="10000"),  # of the adult price
+    Column("price_amount", BigInteger),  # overrides price_bps
+    UniqueConstraint("option_id", "type"),
+)
+
+availability_rule = Table(
+    "availability_rule",
+    metadata,
+    _id(),
+    _ref("resource_id", "resource.id"),
+    Column("weekdays", Integer, nullable=False, server_default="127"),  # bit 0 = Monday
+    Column("from_date", Date),
+    Column("to_date", Date),
+    Column("local_start", String(5), nullable=False, server_default=""),
+    Column("capacity", Integer, nullable=False),
+)
+
+availability_exception = Table(
+    "availability_exception",
+    metadata,
+    _id(),
+    Column("scope", String(10), nullable=False),  # PROVIDER, PRODUCT, RESOURCE
+    Column("scope_id", String(64), nullable=False),
+    Column("from_date", Date, nullable=False),
+    Column("to_date", Date, nullable=False),  # inclusive
+    Column("local_start", String(5), nullable=False, server_default=""),  # "" for every start of the day
+    Column("closed", Boolean, nullable=False, server_default=text("true")),
+    Column("capacity", Integer),
+    Column("reason", String(200), nullable=False, server_default=""),
+    Column("source", String(40), nullable=False, server_default="manual"),
+    Index("ix_availability_exception_scope", "scope", "scope_id", "from_date"),
+)
+
+slot = Table(
+    "slot",
+    metadata,
+    Column("resource_id", String(64), ForeignKey("resource.id"), nullable=False),
+    Column("local_date", Date, nullable=False),
+    Column("local_start", String(5), nullable=False),
+    Column("capacity", Integer, nullable=False),
+    Column("held", Integer, nullable=False, server_default="0"),
+    Column("booked", Integer, nullable=False, server_default="0"),
+    Column("closed", Boolean, nullable=False, server_default=text("false")),
+    PrimaryKeyConstraint("resource_id", "local_date", "local_start"),
+    CheckConstraint("held >= 0 AND booked >= 0 AND held + booked <= capacity", name="never_oversold"),
+)
+
+rate_plan = Table(
+    "rate_plan",
+    metadata,
+    _id(),
+    _ref("option_id", "option.id"),
+    Column("model", String(10), nullable=False),  # FIXED, DYNAMIC, QUOTE
+    Column("per", String(10), nullable=False),  # PERSON, BOOKING, NIGHT, UNIT
+    Column("currency", String(3), nullable=False),
+    Column("amount", BigInteger),  # the base; NULL for QUOTE
+    UniqueConstraint("option_id"),
+)
+
+rate = Table(
+    "rate",
+    metadata,
+    _id(),
+    _ref("rate_plan_id", "rate_plan.id"),
+    Column("layer", String(10), nullable=False),  # DATE, SEASON, WEEKDAY
+    Column("name", String(80), nullable=False, server_default=""),
+    Column("from_date", Date),
+    Column("to_date", Date),
+    Column("weekdays", Integer, nullable=False, server_default="127"),
+    Column("amount", BigInteger),  # replaces the base ...
+    Column("bps", Integer),  # ... or moves it: +1500 is 15 % more
+    Column("priority", Integer, nullable=False, server_default="0"),
+)
+
+restriction = Table(
+    "restriction",
+    metadata,
+    _id(),
+    _ref("option_id", "option.id"),
+    Column("from_date", Date, nullable=False),
+    Column("to_date", Date, nullable=False),
+    Column("weekdays", Integer, nullable=False, server_default="127"),
+    Column("min_nights", Integer),
+    Column("max_nights", Integer),
+    Column("closed_to_arrival", Boolean, nullable=False, server_default=text("false")),
+    Column("closed_to_departure", Boolean, nullable=False, server_default=text("false")),
+)
+
+price_adjustment = Table(
+    "price_adjustment",
+    metadata,
+    _id(),
+    Column("scope", String(10), nullable=False),  # PRODUCT, PROVIDER
+    Column("scope_id", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),  # length_of_stay, early_bird, last_minute, group, promo, extra, tax
+    Column("name", String(80), nullable=False, server_default=""),
+    Column("threshold", Integer),  # nights, days ahead or people
+    Column("bps", Integer),  # discounts are negative
+    Column("amount", BigInteger),
+    Column("per", String(10), nullable=False, server_default="BOOKING"),  # for amounts: BOOKING, PERSON, NIGHT, PERSON_NIGHT
+    Column("code", String(40)),
+    Column("from_date", Date),
+    Column("to_date", Date),
+    Column("included", Boolean, nullable=False, server_default=text("false")),  # a tax already inside the price
+    Index("ix_price_adjustment_scope", "scope", "scope_id"),
+)
+
+fee_rule = Table(
+    "fee_rule",
+    metadata,
+    _id(),
+    Column("party", String(10), nullable=False),  # PLATFORM, EXPERT
+    Column("scope", String(10), nullable=False),  # GLOBAL, CATEGORY, PROVIDER
+    Column("scope_id", String(64), nullable=False, server_default=""),
+    Column("bps", Integer, nullable=False, server_default="0"),
+    Column("amount", BigInteger),
+    Column("min_amount", BigInteger),
+    Column("max_amount", BigInteger),
+    UniqueConstraint("party", "scope", "scope_id"),
+)
+
+# ── conversation ──────────────────────────────────────────────────────────────────────────────────
+
+conversation = Table(
+    "conversation",
+    metadata,
+    _id(),
+    _ref("account_id", "account.id"),
+    Column("channel", String(20), nullable=False),
+    Column("site_id", String(64), nullable=False, server_default=""),
+    Column("controller", String(10), nullable=False, server_default="bot"),  # bot, human, hold
+    Column("control_epoch", Integer, nullable=False, server_default="0"),
+    Column("controller_expert_id", String(64)),
+    Column("last_seq", Integer, nullable=False, server_default="0"),
+    Column("answered_seq", Integer, nullable=False, server_default="0"),  # traveler lines up to here have been answered
+    Column("locale", String(16), nullable=False, server_default="en"),
+    Column("currency", String(3), nullable=False, server_default="EUR"),
+    Column("time_zone", String(64), nullable=False, server_default="UTC"),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False, index=True),
+)
+
+message = Table(
+    "message",
+    metadata,
+    _ref("conversation_id", "conversation.id", index=False),
+    Column("seq", Integer, nullable=False),
+    Column("mid", String(64), nullable=False),
+    Column("kind", String(10), nullable=False),  # message, state, note
+    Column("role", String(10), nullable=False),  # traveler, bot, expert, provider, system
+    Column("audience", String(10), nullable=False, server_default="all"),  # all, staff
+    Column("author_id", String(64)),
+    Column("data", Json, nullable=False),  # the event's data as reference in docs/chat.md: {mid, role, name, parts[]} ...
+    Column("client_id", String(80)),
+    Column("turn_id", String(64)),
+    Column("created_at", Moment, nullable=False),
+    PrimaryKeyConstraint("conversation_id", "seq"),
+    UniqueConstraint("conversation_id", "client_id"),
+)
+
+turn = Table(
+    "turn",
+    metadata,
+    _id(),
+    _ref("conversation_id", "conversation.id"),
+    Column("status", String(10), nullable=False),  # running, done, fenced, failed
+    Column("epoch", Integer, nullable=False),
+    Column("from_seq", Integer, nullable=False),
+    Column("to_seq", Integer, nullable=False),
+    Column("lease_owner", String(64), nullable=False),
+    Column("leased_until", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="1"),
+    Column("replies", Json, nullable=False),  # model replies in order, each recorded before its tools run
+    Column("transcript", Json),  # the whole turn as model messages; NULL until done
+    Column("model", String(80), nullable=False, server_default=""),
+    Column("input_tokens", Integer, nullable=False, server_default="0"),
+    Column("output_tokens", Integer, nullable=False, server_default="0"),
+    Column("created_at", Moment, nullable=False),
+    Column("closed_at", Moment),
+    Index(
+        "one_running_turn",
+        "conversation_id",
+        unique=True,
+        sqlite_where=text("status = 'running'"),
+        postgresql_where=text("status = 'running'"),
+    ),
+)
+
+trip_state = Table(
+    "trip_state",
+    metadata,
+    Column("conversation_id", String(64), ForeignKey("conversation.id"), primary_key=True),
+    Column("facts", Json, nullable=False),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("updated_at", Moment, nullable=False),
+)
+
+action = Table(
+    "action",
+    metadata,
+    _id(),
+    _ref("conversation_id", "conversation.id"),
+    Column("verb", String(40), nullable=False),
+    Column("label", String(200), nullable=False, server_default=""),
+    Column("params", Json, nullable=False),
+    Column("account_id", String(64)),  # who may press; NULL: whoever speaks in the conversation
+    Column("expires_at", Moment),
+    Column("created_at", Moment, nullable=False),
+)
+
+proposal = Table(
+    "proposal",
+    metadata,
+    _id(),
+    _ref("conversation_id", "conversation.id"),
+    _ref("account_id", "account.id", index=False),
+    Column("kind", String(20), nullable=False),  # checkout, cancellation, offer
+    Column("status", String(12), nullable=False),  # live, committed, superseded
+    Column("terms", Json, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("result", Json),
+    Column("expires_at", Moment, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+handoff = Table(
+    "handoff",
+    metadata,
+    _id(),
+    _ref("conversation_id", "conversation.id"),
+    Column("status", String(20), nullable=False),
+    Column("reason", String(40), nullable=False),
+    Column("note", String(500), nullable=False, server_default=""),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("expert_id", String(64)),
+    Column("queued_at", Moment, nullable=False),
+    Column("claimed_at", Moment),
+    Column("first_human_message_at", Moment),
+    Column("closed_at", Moment),
+    Column("outcome", String(20)),
+    Column("promise_at", Moment),
+    Index(
+        "one_open_handoff",
+        "conversation_id",
+        unique=True,
+        sqlite_where=text("status NOT IN ('closed', 'abandoned')"),
+        postgresql_where=text("status NOT IN ('closed', 'abandoned')"),
+    ),
+    Index("ix_handoff_queue", "status", "queued_at"),
+)
+
+inbound = Table(
+    "inbound",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("channel", String(20), nullable=False),
+    Column("workspace", String(64), nullable=False, server_default=""),
+    Column("event_id", String(128), nullable=False),
+    Column("lane", String(200), nullable=False),
+    Column("payload", Json, nullable=False),
+    Column("state", String(10), nullable=False, server_default="new"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("error", String(500)),
+    Column("received_at", Moment, nullable=False),
+    UniqueConstraint("channel", "workspace", "event_id"),
+    Index("ix_inbound_lane", "state", "lane", "id"),
+)
+
+outbound = Table(
+    "outbound",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("key", String(200), nullable=False, unique=True),
+    Column("channel", String(20), nullable=False),  # mail, sms, telegram, slack
+    Column("address", String(320), nullable=False),
+    Column("conversation_id", String(64)),
+    Column("epoch", Integer),
+    Column("notice", String(40), nullable=False),
+    Column("content", Json, nullable=False),
+    Column("state", String(12), nullable=False, server_default="queued"),  # queued, sending, sent, caught, uncertain, failed, dropped
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("not_before", Moment, nullable=False),
+    Column("external_id", String(128)),
+    Column("error", String(500)),
+    Column("created_at", Moment, nullable=False),
+    Index("ix_outbound_due", "state", "not_before"),
+)
+
+# ── sale ──────────────────────────────────────────────────────────────────────────────────────────
+
+cart = Table(
+    "cart",
+    metadata,
+    _id(),
+    _ref("conversation_id", "conversation.id"),
+    _ref("account_id", "account.id"),
+    Column("status", String(10), nullable=False),  # open, ordered
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("promo_code", String(40)),
+    Column("created_at", Moment, nullable=False),
+    Index(
+        "one_open_cart",
+        "conversation_id",
+        unique=True,
+        sqlite_where=text("status = 'open'"),
+        postgresql_where=text("status = 'open'"),
+    ),
+)
+
+cart_item = Table(
+    "cart_item",
+    metadata,
+    _id(),
+    _ref("cart_id", "cart.id"),
+    Column("position", Integer, nullable=False),
+    Column("kind", String(10), nullable=False),  # own, external, fee
+    _ref("product_id", "product.id", null=True, index=False),
+    _ref("option_id", "option.id", null=True, index=False),
+    Column("title", String(300), nullable=False),
+    Column("local_date", Date),
+    Column("end_date", Date),  # the day of departure for stays
+    Column("local_start", String(5), nullable=False, server_default=""),
+    Column("units", Json, nullable=False),  # {"ADULT": 2, "CHILD": 1}
+    Column("quantity", Integer, nullable=False, server_default="1"),  # rooms, boats, tables
+    Column("currency", String(3), nullable=False),
+    Column("amount", BigInteger, nullable=False),  # what the traveler pays for this line
+    Column("tax_amount", BigInteger, nullable=False, server_default="0"),
+    Column("price_lines", Json, nullable=False),
+    Column("added_by", String(64)),  # the expert who arranged it
+    Column("created_at", Moment, nullable=False),
+)
+
+booking = Table(
+    "booking",
+    metadata,
+    _id(),
+    Column("reference", String(12), nullable=False, unique=True),
+    _ref("conversation_id", "conversation.id"),
+    _ref("account_id", "account.id"),
+    _ref("cart_id", "cart.id"),
+    _ref("cart_item_id", "cart_item.id", index=False),
+    _ref("provider_id", "provider.id"),
+    _ref("product_id", "product.id"),
+    _ref("option_id", "option.id", index=False),
+    Column("title", String(300), nullable=False),
+    Column("booking_type", String(10), nullable=False),
+    Column("status", String(10), nullable=False),  # OCTO: ON_HOLD, PENDING, CONFIRMED, REJECTED, EXPIRED, CANCELLED, REDEEMED
+    Column("local_date", Date, nullable=False),
+    Column("end_date", Date),
+    Column("local_start", String(5), nullable=False),
+    Column("time_zone", String(64), nullable=False),
+    Column("starts_at", Moment, nullable=False),
+    Column("units", Json, nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("tax_amount", BigInteger, nullable=False),
+    Column("fee_amount", BigInteger, nullable=False),  # the platform's, out of the provider's part
+    Column("price_lines", Json, nullable=False),
+    Column("policy", Json, nullable=False),  # cancellation tiers as sold
+    Column("pay_at_provider", Boolean, nullable=False),
+    Column("deposit_amount", BigInteger, nullable=False),  # equals amount where all is due now
+    Column("balance_due_at", Moment),
+    Column("contact", Json, nullable=False),  # {"name", "email", "requests"}
+    Column("expert_id", String(64)),
+    Column("pay_by", Moment),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("created_at", Moment, nullable=False),
+    Column("confirmed_at", Moment),
+    Index("ix_booking_deadline", "status", "pay_by"),
+)
+
+hold = Table(
+    "hold",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    _ref("booking_id", "booking.id"),
+    Column("resource_id", String(64), nullable=False),
+    Column("local_date", Date, nullable=False),
+    Column("local_start", String(5), nullable=False),
+    Column("quantity", Integer, nullable=False),
+    Column("status", String(10), nullable=False),  # active, consumed, released, expired
+    Column("expires_at", Moment, nullable=False),
+    Index("ix_hold_expiry", "status", "expires_at"),
+    Index("ix_hold_slot", "resource_id", "local_date", "local_start", "status"),
+)
+
+booking_event = Table(
+    "booking_event",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    _ref("booking_id", "booking.id"),
+    Column("event", String(30), nullable=False),
+    Column("from_status", String(10), nullable=False, server_default=""),
+    Column("to_status", String(10), nullable=False),
+    Column("actor_role", String(12), nullable=False),
+    Column("actor_id", String(64), nullable=False, server_default=""),
+    Column("source", String(20), nullable=False, server_default=""),
+    Column("reason", String(300), nullable=False, server_default=""),
+    Column("at", Moment, nullable=False),
+)
+
+booking_request = Table(
+    "booking_request",
+    metadata,
+    _id(),
+    _ref("booking_id", "booking.id"),
+    _ref("provider_id", "provider.id"),
+    Column("status", String(12), nullable=False),  # open, approved, declined, expired, withdrawn
+    Column("respond_by", Moment, nullable=False),
+    Column("note", String(1000), nullable=False, server_default=""),
+    Column("answer", String(1000), nullable=False, server_default=""),
+    Column("decided_by", String(64)),
+    Column("decided_at", Moment),
+    Column("created_at", Moment, nullable=False),
+    Index("ix_booking_request_open", "provider_id", "status", "respond_by"),
+)
+
+# ── money ─────────────────────────────────────────────────────────────────────────────────────────
+
+payment = Table(
+    "payment",
+    metadata,
+    _id(),
+    _ref("conversation_id", "conversation.id"),
+    _ref("account_id", "account.id", index=False),
+    Column("kind", String(10), nullable=False),  # FULL, DEPOSIT, BALANCE
+    Column("status", String(10), nullable=False),  # new, open, paid, expired, orphan
+    Column("currency", String(3), nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("refunded", BigInteger, nullable=False, server_default="0"),
+    Column("proposal_id", String(64)),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("frozen", Json, nullable=False),  # the parameters of the current attempt, fixed before the first call
+    Column("session_id", String(128), unique=True),
+    Column("intent_id", String(128), unique=True),
+    Column("charge_id", String(128), unique=True),
+    Column("url", Text),
+    Column("expires_at", Moment, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("paid_at", Moment),
+    Index("ix_payment_status", "status", "expires_at"),
+    UniqueConstraint("proposal_id", "currency", "kind"),
+)
+
+share = Table(
+    "share",
+    metadata,
+    _id(),
+    _ref("payment_id", "payment.id"),
+    _ref("booking_id", "booking.id", null=True),
+    Column("party", String(12), nullable=False),  # provider, expert, platform
+    Column("party_id", String(64), nullable=False, server_default=""),
+    Column("amount", BigInteger, nullable=False),
+    Column("reversed", BigInteger, nullable=False, server_default="0"),  # no longer owed, because refunded
+    Column("sent", BigInteger, nullable=False, server_default="0"),
+    Column("back", BigInteger, nullable=False, server_default="0"),
+    Column("seq", Integer, nullable=False, server_default="0"),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("pending", Json),
+    Column("transfers", Json, nullable=False),  # [[transfer id, amount left], ...]
+    Column("due_at", Moment),
+    UniqueConstraint("payment_id", "booking_id", "party"),
+)
+
+refund = Table(
+    "refund",
+    metadata,
+    _id(),
+    _ref("payment_id", "payment.id"),
+    _ref("booking_id", "booking.id", null=True),
+    Column("amount", BigInteger, nullable=False),
+    Column("state", String(10), nullable=False),  # todo, sent, failed
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("gateway_id", String(128), unique=True),
+    Column("reason", String(300), nullable=False, server_default=""),
+    Column("parts", Json, nullable=False),  # {share id: minor units}
+    Column("created_at", Moment, nullable=False),
+)
+
+ledger_entry = Table(
+    "ledger_entry",
+    metadata,
+    Column("posting", String(160), nullable=False),  # derived from the gateway's id, so that posting twice is impossible
+    Column("account", String(160), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("at", Moment, nullable=False),
+    PrimaryKeyConstraint("posting", "account"),
+    Index("ix_ledger_entry_account", "account"),
+)
+
+webhook_event = Table(
+    "webhook_event",
+    metadata,
+    Column("id", String(128), primary_key=True),
+    Column("type", String(80), nullable=False),
+    Column("body", Json, nullable=False),
+    Column("state", String(10), nullable=False, server_default="new"),  # new, done, parked
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("error", String(500)),
+    Column("received_at", Moment, nullable=False),
+)
+
+# ── house keeping ─────────────────────────────────────────────────────────────────────────────────
+
+job = Table(
+    "job",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("kind", String(40), nullable=False),
+    Column("payload", Json, nullable=False),
+    Column("state", String(10), nullable=False),  # ready, running, dead (done rows are deleted)
+    Column("run_at", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("max_attempts", Integer, nullable=False, server_default="12"),
+    Column("locked_until", Moment),
+    Column("dedupe_key", String(200)),
+    Column("error", String(1000)),
+    Column("created_at", Moment, nullable=False),
+    Index("ix_job_due", "state", "kind", "run_at"),
+    # over ready rows only: a wake-up that comes while the job runs must not be lost
+    Index(
+        "one_ready_job",
+        "dedupe_key",
+        unique=True,
+        sqlite_where=text("state = 'ready'"),
+        postgresql_where=text("state = 'ready'"),
+    ),
+)
+
+idempotency_key = Table(
+    "idempotency_key",
+    metadata,
+    Column("key", String(200), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("result", Json, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False),
+    Column("actor_id", String(64), nullable=False, server_default=""),
+    Column("acting_for", String(64), nullable=False, server_default=""),
+    Column("role", String(12), nullable=False),
+    Column("channel", String(20), nullable=False, server_default=""),
+    Column("verb", String(40), nullable=False),
+    Column("subject", String(120), nullable=False, server_default=""),
+    Column("detail", Json, nullable=False),
+)

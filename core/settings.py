@@ -1,0 +1,26 @@
+"""The house rules an operator may change, with the defaults everybody knows from elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Times, limits and fees. Amounts are minor units of the currency at hand; bps are hundredths of a percent."""
+
+    hold: timedelta = timedelta(minutes=15)
+    payment_window: timedelta = timedelta(minutes=31)  # Stripe's minimum is 30
+    hold_after_session: timedelta = timedelta(minutes=5)
+    pay_after_approval: timedelta = timedelta(hours=23)  # Stripe's maximum is 24 h
+    respond_within: timedelta = timedelta(hours=24)
+    proposal_life: timedelta = timedelta(minutes=30)
+    max_party: int = 50
+    max_cart_lines: int = 20
+    max_active_bookings: int = 30  # unpaid or waiting, for one account
+    max_days_ahead: int = 540
+    max_nights: int = 60
+    visitor_spending_cap: int = 1_000_000  # 10,000.00 in a two-digit currency
+    platform_fee_bps: int = 1200  # where no fee rule says otherwise
+    public_url: str = "http://127.0.0.1:8000"  # DOMAIN_URL: the base of every link that leaves the house
