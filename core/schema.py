@@ -80,20 +80,6 @@ account_role = Table(
     PrimaryKeyConstraint("account_id", "role", "provider_id"),
 )
 
-channel_identity = Table(
-    "channel_identity",
-    metadata,
-    _id(),
-    Column("channel", String(20), nullable=False),
-    Column("workspace", String(64), nullable=False, server_default=""),
-    Column("external_id", String(128), nullable=False),
-    _ref("account_id", "account.id"),
-    Column("display_name", String(200), nullable=False, server_default=""),
-    Column("linked_at", Moment, nullable=False),
-    Column("revoked_at", Moment),
-    UniqueConstraint("channel", "workspace", "external_id"),
-)
-
 session = Table(
     "session",
     metadata,
@@ -394,7 +380,7 @@ message = Table(
     _ref("conversation_id", "conversation.id", index=False),
     Column("seq", Integer, nullable=False),
     Column("mid", String(64), nullable=False),
-    Column("kind", String(10), nullable=False),  # message, state, note
+    Column("kind", String(10), nullable=False),  # message, press (a tap or exact yes, answered by code), state, note
     Column("role", String(10), nullable=False),  # traveler, bot, expert, provider, system
     Column("audience", String(10), nullable=False, server_default="all"),  # all, staff
     Column("author_id", String(64)),
@@ -495,23 +481,6 @@ handoff = Table(
         postgresql_where=text("status NOT IN ('closed', 'abandoned')"),
     ),
     Index("ix_handoff_queue", "status", "queued_at"),
-)
-
-inbound = Table(
-    "inbound",
-    metadata,
-    Column("id", BigId, primary_key=True, autoincrement=True),
-    Column("channel", String(20), nullable=False),
-    Column("workspace", String(64), nullable=False, server_default=""),
-    Column("event_id", String(128), nullable=False),
-    Column("lane", String(200), nullable=False),
-    Column("payload", Json, nullable=False),
-    Column("state", String(10), nullable=False, server_default="new"),
-    Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("error", String(500)),
-    Column("received_at", Moment, nullable=False),
-    UniqueConstraint("channel", "workspace", "event_id"),
-    Index("ix_inbound_lane", "state", "lane", "id"),
 )
 
 outbound = Table(

@@ -1,0 +1,348 @@
+"""What is free: three modes, exceptions on top, and the slots that were touched.
+
+CALENDAR is free unless blocked, once a day unless the resource says more; TOGGLE is on or off, without limit unless
+the resource says one; INVENTORY has places by weekly rules. A slot row exists only once somebody touched it.
+What is said here is advice; the hold decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, select
+
+from core.catalogue import ADULT, Listing, Option, Rule, Start, listing
+from core.engine import Engine
+from core.errors import Invalid, Refused, SoldOut
+from core.schema import slot
+from core.settings import Rules
+
+UNLIMITED = 1_000_000
+CHECK_IN = time(15, 0)
+WHOLE_DAY = time(9, 0)
+LIMITED_BELOW = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One line a traveler wants: dates, start, people by unit type, and how many rooms, boats or tables."""
+
+    product_id: str
+    option_id: str | None
+    local_date: date
+    end_date: date | None = None
+    local_start: str = ""
+    units: Mapping[str, int] | None = None
+    quantity: int = 1
+
+    @property
+    def nights(self) -> int:
+        return (self.end_date - self.local_date).days if self.end_date else 0
+
+    def days(self) -> list[date]:
+        """Nights for a stay [check-in, check-out), else the day."""
+        return [self.local_date + timedelta(days=i) for i in range(max(1, self.nights))]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Want:
+    """Places in one slot. Sorted wants never deadlock."""
+
+    resource_id: str
+    local_date: date
+    local_start: str
+    quantity: int
+    capacity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vacancy:
+    """One start on one day: `status` is OCTO's AVAILABLE, LIMITED, SOLD_OUT, CLOSED or FREESALE."""
+
+    local_date: date
+    local_start: str
+    status: str
+    vacancies: int
+
+
+def zone(listed: Listing) -> ZoneInfo:
+    return ZoneInfo(listed.product.time_zone)
+
+
+def starts_at(listed: Listing, local_date: date, local_start: str) -> datetime:
+    """The aware UTC moment at which it begins; whole days count from 09:00, stays from 15:00 local time."""
+    clock = time.fromisoformat(local_start) if local_start else (CHECK_IN if listed.is_stay else WHOLE_DAY)
+    return datetime.combine(local_date, clock, zone(listed)).astimezone(UTC)
+
+
+def people(option: Option, units: Mapping[str, int]) -> int:
+    """How many persons the units are (an infant may count for nobody)."""
+    total = 0
+    for kind, count in units.items():
+        known = option.unit(kind) or option.unit(ADULT)
+        total += count * (known.pax_count if known else 1)
+    return total
+
+
+def fit_units(option: Option, units: Mapping[str, int]) -> dict[str, int]:
+    """The party in the option's own unit types; a type the option does not sell travels as an adult."""
+    fitted: dict[str, int] = {}
+    for kind, count in units.items():
+        if count:
+            name = kind if option.unit(kind) else ADULT
+            fitted[name] = fitted.get(name, 0) + count
+    return fitted
+
+
+def quantity_for(option: Option, units: Mapping[str, int], asked: int = 1) -> int:
+    """Rooms, boats or tables for the party: at least as many as the people need."""
+    if option.counts == "PAX" or not option.max_pax_each:
+        return max(1, asked)
+    return max(asked, -(-people(option, units) // option.max_pax_each))
+
+
+def capacity_on(listed: Listing, option: Option, day: date, local_start: str) -> int:
+    """Places before anything was sold; 0 where closed."""
+    product = listed.product
+    if not (product.published and product.accepting and listed.provider.accepting):
+        return 0
+    override: int | None = None
+    for exception in listed.exceptions:
+        if not (exception.from_date <= day <= exception.to_date) or exception.local_start not in ("", local_start):
+            continue
+        if exception.scope == "RESOURCE" and exception.scope_id != option.resource_id:
+            continue
+        if exception.closed:
+            return 0
+        override = exception.capacity if override is None else override
+    if override is not None:
+        return override
+    match product.availability_mode:
+        case "CALENDAR":
+            return option.resource_capacity if option.resource_capacity is not None else 1
+        case "TOGGLE":
+            return option.resource_capacity if option.resource_capacity is not None else UNLIMITED
+        case _:
+            rule = _rule_on(option.rules, day, local_start)
+            return rule.capacity if rule else 0
+
+
+def _rule_on(rules: Sequence[Rule], day: date, local_start: str) -> Rule | None:
+    fitting = [
+        rule
+        for rule in rules
+        if rule.weekdays >> day.weekday() & 1
+        and (rule.from_date is None or rule.from_date <= day)
+        and (rule.to_date is None or day <= rule.to_date)
+        and rule.local_start in ("", local_start)
+    ]
+    # the shortest dated stretch wins, then the rule for this very start
+    return min(fitting, key=lambda r: (_span(r), r.local_start == "", r.capacity), default=None)
+
+
+def _span(rule: Rule) -> int:
+    if rule.from_date is None or rule.to_date is None:
+        return 10**6
+    return (rule.to_date - rule.from_date).days
+
+
+def start_of(option: Option, local_start: str) -> Start:
+    """The option's start at this time. Raises Invalid listing what there is."""
+    if not option.starts:
+        if local_start:
+            raise Invalid("local_start", f"{option.title} has no set start times; leave the time out.")
+        return Start("", ("",))
+    for start in option.starts:
+        if start.at == local_start:
+            return start
+    times = ", ".join(start.at for start in option.starts)
+    raise Invalid("local_start", f"{option.title} starts at {times}. Please choose one of these times.", starts=[s.at for s in option.starts])
+
+
+def wants(listed: Listing, option: Option, ask: Ask) -> list[Want]:
+    """The places one line takes, slot by slot."""
+    units = ask.units or {ADULT: 1}
+    taken = people(option, units) if option.counts == "PAX" else quantity_for(option, units, ask.quantity)
+    start = start_of(option, ask.local_start)
+    return [
+        Want(option.resource_id, day, label, taken, capacity_on(listed, option, day, label)) for day in ask.days() for label in start.occupies
+    ]
+
+
+def check(listed: Listing, option: Option, ask: Ask, now: datetime, rules: Rules) -> None:
+    """Everything that can be known without looking at what was sold. Raises Invalid or Refused with a sentence."""
+    product = listed.product
+    units = ask.units or {ADULT: 1}
+    head_count = sum(units.values())
+    if any(count < 0 for count in units.values()) or head_count < 1:
+        raise Invalid("party", "At least one person has to travel. How many people are you?")
+    if head_count > rules.max_party:
+        raise Invalid("party", f"Up to {rules.max_party} people can be booked here at once. For a larger group, ask for a person.")
+    if not 1 <= ask.quantity <= 20:
+        raise Invalid("quantity", "Between 1 and 20 can be booked at once.")
+    if head_count > product.max_party and option.counts == "PAX":
+        raise Invalid("party", f"{product.title} takes up to {product.max_party} people.")
+    if head_count < product.min_party:
+        raise Invalid("party", f"{product.title} needs at least {product.min_party} people.")
+    if option.plan.per != "NIGHT" and option.counts == "BOOKING" and option.max_pax_each and people(option, units) > option.max_pax_each * 4:
+        raise Invalid("party", f"{product.title} takes up to {option.max_pax_each * 4} people.")
+    if product.min_age is not None and _too_young(option, units, product.min_age):
+        raise Invalid("party", f"{product.title} is for people aged {product.min_age} and over.")
+    local_now = now.astimezone(zone(listed)).replace(tzinfo=None)
+    if ask.local_date < local_now.date():
+        raise Invalid("date", f"{ask.local_date:%d %B %Y} is in the past. Please choose a day from today on.")
+    if ask.local_date > local_now.date() + timedelta(days=rules.max_days_ahead):
+        raise Invalid("date", f"That is too far ahead; dates up to {rules.max_days_ahead} days from today can be booked.")
+    if listed.is_stay:
+        _check_nights(listed, option, ask, rules)
+    elif ask.end_date is not None and ask.end_date != ask.local_date:
+        raise Invalid("end_date", f"{product.title} takes one day; leave the second date out.")
+    start = start_of(option, ask.local_start)
+    clock = time.fromisoformat(start.at) if start.at else (CHECK_IN if listed.is_stay else time(23, 59))
+    cutoff = datetime.combine(ask.local_date, clock) - timedelta(hours=product.lead_hours)  # wall clock, as printed on a voucher
+    if local_now >= cutoff:
+        wait = f" It has to be booked {product.lead_hours} hours ahead." if product.lead_hours else ""
+        raise Refused(f"It is too late to book {product.title} for {ask.local_date:%A %d %B}.{wait}", cutoff=cutoff.isoformat())
+
+
+def _too_young(option: Option, units: Mapping[str, int], min_age: int) -> bool:
+    for kind, count in units.items():
+        unit = option.unit(kind)
+        if count and unit is not None and unit.max_age is not None and unit.max_age < min_age:
+            return True
+        if count and unit is None and kind in ("INFANT", "CHILD"):
+            return True
+    return False
+
+
+def _check_nights(listed: Listing, option: Option, ask: Ask, rules: Rules) -> None:
+    if ask.end_date is None:
+        raise Invalid("end_date", "When do you leave? A stay needs a check-out date.")
+    nights = ask.nights
+    if nights < 1:
+        raise Invalid("end_date", "The check-out date has to be after the check-in date.")
+    if nights > rules.max_nights:
+        raise Invalid("end_date", f"Up to {rules.max_nights} nights can be booked at once.")
+    least, most = option.min_nights or 1, option.max_nights or rules.max_nights
+    for restriction in option.restrictions:
+        if restriction.from_date <= ask.local_date <= restriction.to_date and restriction.weekdays >> ask.local_date.weekday() & 1:
+            least = max(least, restriction.min_nights or 1)
+            most = min(most, restriction.max_nights or most)
+            if restriction.closed_to_arrival:
+                raise Refused(f"{listed.product.title} takes no arrivals on {ask.local_date:%A %d %B}.")
+        leaving = ask.end_date
+        if (
+            restriction.closed_to_departure
+            and restriction.from_date <= leaving <= restriction.to_date
+            and restriction.weekdays >> leaving.weekday() & 1
+        ):
+            raise Refused(f"{listed.product.title} has no departures on {leaving:%A %d %B}.")
+    if nights < least:
+        raise Invalid("end_date", f"{listed.product.title} can be booked from {least} nights on.", min_nights=least)
+    if nights > most:
+        raise Invalid("end_date", f"{listed.product.title} can be booked for up to {most} nights.", max_nights=most)
+
+
+SlotKey = tuple[str, date, str]
+
+
+def touched(tx: Connection, resource_ids: Iterable[str], first: date, last: date) -> dict[SlotKey, Any]:
+    """The slot rows that exist for these resources between two days, both included."""
+    ids = list(set(resource_ids))
+    if not ids:
+        return {}
+    rows = tx.execute(select(slot).where(slot.c.resource_id.in_(ids), slot.c.local_date >= first, slot.c.local_date <= last))
+    return {(row.resource_id, row.local_date, row.local_start): row for row in rows}
+
+
+def free(want: Want, slots: Mapping[SlotKey, Any]) -> int:
+    """Places left in the slot of a want."""
+    row = slots.get((want.resource_id, want.local_date, want.local_start))
+    if row is None or want.capacity == 0:
+        return want.capacity
+    return 0 if row.closed else max(0, min(row.capacity, want.capacity if want.capacity < UNLIMITED else row.capacity) - row.held - row.booked)
+
+
+def vacancies(listed: Listing, option: Option, days: Iterable[date], slots: Mapping[SlotKey, Any]) -> list[Vacancy]:
+    """Every start on every day with what is left, in places (people, rooms, boats or tables as the option counts)."""
+    found = []
+    for day in days:
+        for start in option.starts or (Start("", ("",)),):
+            capacities = [capacity_on(listed, option, day, label) for label in start.occupies]
+            left = min(
+                free(Want(option.resource_id, day, label, 1, capacity), slots)
+                for label, capacity in zip(start.occupies, capacities, strict=True)
+            )
+            found.append(Vacancy(day, start.at, _status(min(capacities), left), left))
+    return found
+
+
+def _status(capacity: int, left: int) -> str:
+    if capacity == 0:
+        return "CLOSED"
+    if capacity >= UNLIMITED:
+        return "FREESALE"
+    if left == 0:
+        return "SOLD_OUT"
+    return "LIMITED" if left < LIMITED_BELOW and capacity > left else "AVAILABLE"
+
+
+def is_free(listed: Listing, option: Option, ask: Ask, slots: Mapping[SlotKey, Any]) -> bool:
+    return all(free(want, slots) >= want.quantity for want in wants(listed, option, ask))
+
+
+def ensure_free(tx: Connection, listed: Listing, option: Option, ask: Ask) -> None:
+    """Raises SoldOut naming the days. Advice only: a hold may still find them gone."""
+    needed = wants(listed, option, ask)
+    days = [want.local_date for want in needed]
+    slots = touched(tx, [option.resource_id], min(days), max(days))
+    gone = sorted({want.local_date for want in needed if free(want, slots) < want.quantity})
+    if gone:
+        shown = ", ".join(f"{day:%a %d %b}" for day in gone[:5])
+        raise SoldOut(f"{listed.product.title} is not available on {shown}.", product_id=listed.id, dates=[day.isoformat() for day in gone])
+
+
+def available_days(
+    engine: Engine, product_id: str, first: date, last: date, *, option_id: str | None = None, party: int = 1
+) -> list[dict[str, Any]]:
+    """Days between two dates (both included, 62 at most) with status, places left and start times, for a door or a tool."""
+    if last < first or (last - first).days > 366:
+        raise Invalid("to", "The last day has to be after the first, and at most a year later.")
+    with engine.db.read() as tx:
+        listed = listing(tx, product_id)
+        option = listed.option(option_id)
+        slots = touched(tx, [option.resource_id], first, last)
+    days = [first + timedelta(days=i) for i in range((last - first).days + 1)]
+    today = engine.clock().astimezone(zone(listed)).date()
+    by_day: dict[date, list[Vacancy]] = {}
+    for vacancy in vacancies(listed, option, days, slots):
+        by_day.setdefault(vacancy.local_date, []).append(vacancy)
+    needed = party if option.counts == "PAX" else quantity_for(option, {ADULT: party})
+    return [
+        {
+            "date": day.isoformat(),
+            "status": "CLOSED" if day < today else _best([v.status for v in of_day]),
+            "vacancies": 0 if day < today else max(v.vacancies for v in of_day),
+            "starts": [v.local_start for v in of_day if v.local_start and v.vacancies >= needed and day >= today],
+            "bookable": day >= today and any(v.vacancies >= needed for v in of_day),
+        }
+        for day, of_day in by_day.items()
+    ]
+
+
+def _best(statuses: Sequence[str]) -> str:
+    for status in ("FREESALE", "AVAILABLE", "LIMITED", "SOLD_OUT"):
+        if status in statuses:
+            return status
+    return "CLOSED"
+
+
+def next_days(engine: Engine, product_id: str, *, option_id: str | None, party: int, after: date, limit: int = 5) -> list[str]:
+    """The next bookable days, for "sold out, but ...". Looks 60 days ahead."""
+    days = available_days(engine, product_id, after, after + timedelta(days=60), option_id=option_id, party=party)
+    return [day["date"] for day in days if day["bookable"]][:limit]
+

@@ -1,0 +1,358 @@
+"""From cart to bookings: a proposal freezes the terms, the traveler's own yes commits them, all places or none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from core import availability, carts, conversations, holds, jobs, notices, people
+from core.catalogue import Listing, listings
+from core.db import fingerprint
+from core.engine import SYSTEM, Actor, Engine, new_id, new_reference
+from core.errors import Expired, NotAllowed, NotFound, PriceChanged, Refused, SoldOut
+from core.fees import platform_fee
+from core.payments.schedule import open_payment
+from core.schema import account, booking, booking_event, booking_request, cart, proposal
+from core.states import move_booking, record
+
+
+class DetailsNeeded(Refused):
+    """Name, e-mail and acceptance of the terms are missing; ask for them with a form and try again."""
+
+    code = "details_needed"
+
+
+# ── proposals ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def propose_checkout(engine: Engine, actor: Actor) -> dict[str, Any]:
+    """Freeze the cart's terms for the traveler to confirm. Nothing is held or charged yet.
+
+    The same terms give the same proposal; other terms supersede it. Raises Refused for an empty cart, PriceChanged
+    never: prices are refreshed first and `changed` lists what moved.
+    """
+    now = engine.clock()
+    with engine.db.write() as tx:
+        conversations.hold_fence(tx, actor)
+        row = carts.find_cart(tx, actor.conversation_id)
+        if row is None or not carts.items(tx, row.id):
+            raise Refused("The cart is empty. Find something first, for example: a boat trip in Lisbon on Saturday.")
+        changed = carts.reprice(tx, engine, row.id, row.promo_code, now)
+        view = carts.view(tx, actor.conversation_id)
+        if not any(line["how"] != "external" for line in view["lines"]):
+            raise Refused("Everything in the cart is booked on a partner's site; there is nothing to pay here.")
+        terms = {"cart_id": view["cart_id"], "version": view["version"], "lines": view["lines"], "totals": view["totals"]}
+        digest = fingerprint(terms)
+        live = tx.execute(
+            select(proposal).where(proposal.c.conversation_id == actor.conversation_id, proposal.c.status == "live", proposal.c.kind == "checkout")
+        ).all()
+        same = next((p for p in live if p.digest == digest and p.expires_at > now), None)
+        if same is None:
+            tx.execute(
+                update(proposal)
+                .where(proposal.c.conversation_id == actor.conversation_id, proposal.c.status == "live", proposal.c.kind == "checkout")
+                .values(status="superseded")
+            )
+            proposal_id = new_id()
+            tx.execute(
+                insert(proposal).values(
+                    id=proposal_id,
+                    conversation_id=actor.conversation_id,
+                    account_id=actor.traveler_id,
+                    kind="checkout",
+                    status="live",
+                    terms=terms,
+                    digest=digest,
+                    expires_at=now + engine.rules.proposal_life,
+                    created_at=now,
+                )
+            )
+        else:
+            proposal_id = same.id
+        return {
+            "proposal_id": proposal_id,
+            "changed": changed,
+            "expires_at": (now + engine.rules.proposal_life).isoformat(),
+            **{k: terms[k] for k in ("lines", "totals")},
+        }
+
+
+def live_proposals(tx: Connection, conversation_id: str, now: datetime) -> Sequence[Row[Any]]:
+    return tx.execute(
+        select(proposal).where(proposal.c.conversation_id == conversation_id, proposal.c.status == "live", proposal.c.expires_at > now)
+    ).all()
+
+
+def find_proposal(tx: Connection, actor: Actor, proposal_id: str) -> Row[Any]:
+    """Raises NotFound for another conversation's, NotAllowed where another account owns it."""
+    row = tx.execute(select(proposal).where(proposal.c.id == proposal_id)).one_or_none()
+    if row is None or row.conversation_id != actor.conversation_id:
+        raise NotFound("There is no such offer to confirm. Ask for the total again.")
+    if row.account_id != actor.account_id:
+        raise NotAllowed("Only the person who plans this trip can confirm it.")
+    return row
+
+
+def save_details(engine: Engine, actor: Actor, fields: Mapping[str, Any]) -> None:
+    """Name, e-mail and terms from the form. Raises Invalid naming the field."""
+    with engine.db.write() as tx:
+        people.set_contact(
+            tx,
+            actor.account_id,
+            name=str(fields.get("name", "")),
+            email=str(fields.get("email", "")),
+            terms=fields.get("terms") in (True, "true", "on", "yes", "1", 1),
+            now=engine.clock(),
+        )
+
+
+def commit_checkout(engine: Engine, actor: Actor, proposal_id: str, *, requests: str = "") -> dict[str, Any]:
+    """The traveler's yes: hold every place of the cart or none, make the bookings, open the payments.
+
+    One transaction. A second yes to the same proposal returns the first result. Raises DetailsNeeded, Expired,
+    PriceChanged (with what moved), SoldOut (with the lines), NotAllowed, Refused at a limit. Returns
+    {"payments": [id...], "requests": [booking id...], "confirmed": [...], "external": [...]}.
+    """
+    now = engine.clock()
+    with engine.db.write() as tx:
+        row = tx.execute(select(proposal).where(proposal.c.id == proposal_id).with_for_update()).one_or_none()
+        row = find_proposal(tx, actor, proposal_id) if row is None else row
+        find_proposal(tx, actor, proposal_id)
+        if row.status == "committed":
+            result: dict[str, Any] = row.result
+            return {**result, "again": True}
+        if row.status != "live" or row.expires_at <= now:
+            raise Expired("That offer is no longer current. Ask for the total again and confirm the new one.")
+        owner = tx.execute(select(account).where(account.c.id == actor.account_id)).one()
+        if not (owner.display_name and owner.email and owner.terms_accepted_at):
+            raise DetailsNeeded("We need a name, an e-mail address and your acceptance of the terms before booking.")
+        basket = carts.open_cart(tx, actor.conversation_id, actor.account_id, now)
+        if basket.id != row.terms["cart_id"] or basket.version != row.terms["version"]:
+            raise Expired("The cart has changed since that total was shown. Ask for the total again and confirm the new one.")
+        result = _book(tx, engine, actor, row, basket, owner, now, requests)
+        tx.execute(update(proposal).where(proposal.c.id == row.id).values(status="committed", result=result))
+        return result
+
+
+def _book(
+    tx: Connection, engine: Engine, actor: Actor, row: Row[Any], basket: Row[Any], owner: Row[Any], now: datetime, requests: str
+) -> dict[str, Any]:
+    lines = carts.items(tx, basket.id)
+    own = [line for line in lines if line.kind == "own"]
+    listed = listings(tx, [line.product_id for line in own])
+    _check_limits(tx, engine, owner, lines)
+    moved = carts.reprice(tx, engine, basket.id, basket.promo_code, now)
+    if moved:
+        raise PriceChanged("A price has changed since the total was shown. Ask for the total again to see the new one.", changed=moved)
+    made: list[dict[str, Any]] = []
+    wants: dict[str, list[availability.Want]] = {}
+    for line in own:
+        offer = listed[line.product_id]
+        option = offer.option(line.option_id)
+        ask = carts.ask_of(line)
+        availability.check(offer, option, ask, now, engine.rules)
+        values = _booking_values(tx, engine, actor, offer, line, owner, basket.id, now, requests)
+        made.append(values)
+        wants[values["id"]] = availability.wants(offer, option, ask)
+    tx.execute(insert(booking), made)
+    try:
+        holds.take(tx, wants, expires_at=now + engine.rules.hold, now=now)
+    except SoldOut as error:
+        gone = [value["title"] for value in made if value["id"] in error.facts["bookings"]]
+        raise SoldOut(f"{' and '.join(gone)}: the places have just gone. Nothing was booked.", titles=gone) from error
+    for value in made:
+        record(tx, value["id"], "reserve", "", "ON_HOLD", actor, now)
+    tx.execute(update(cart).where(cart.c.id == basket.id).values(status="ordered"))
+    rows = {r.id: r for r in tx.execute(select(booking).where(booking.c.id.in_([value["id"] for value in made])))}
+    instant = [rows[v["id"]] for v in made if v["booking_type"] == "INSTANT" and not v["pay_at_provider"]]
+    direct = [rows[v["id"]] for v in made if v["booking_type"] == "INSTANT" and v["pay_at_provider"]]
+    asked = [rows[v["id"]] for v in made if v["booking_type"] == "REQUEST"]
+    fees = [line for line in lines if line.kind == "fee"]
+    payments = _open_payments(tx, engine, actor, row.id, instant, fees, now)
+    for one in direct:
+        confirm(tx, one, now, event="pay")
+    for one in asked:
+        send_request(tx, engine, actor, one, listed[one.product_id], requests, now)
+    external = [carts.line_view(line) for line in lines if line.kind == "external"]
+    if direct:
+        notices.tell(
+            tx,
+            actor.conversation_id,
+            "booking_confirmed",
+            {"bookings": [facts_of(one) for one in direct], "paid": None},
+            now,
+            key=f"confirmed:{row.id}",
+        )
+    return {
+        "payments": payments,
+        "requests": [one.id for one in asked],
+        "confirmed": [one.id for one in direct],
+        "external": external,
+    }
+
+
+def _check_limits(tx: Connection, engine: Engine, owner: Row[Any], lines: Sequence[Any]) -> None:
+    active = tx.execute(
+        select(func.count()).select_from(booking).where(booking.c.account_id == owner.id, booking.c.status.in_(("ON_HOLD", "PENDING")))
+    ).scalar_one()
+    count = sum(1 for line in lines if line.kind == "own")
+    if active + count > engine.rules.max_active_bookings:
+        raise Refused("There are too many unpaid bookings on this trip already. Pay or cancel some first, or ask for a person.")
+    if owner.visitor:
+        for currency in {line.currency for line in lines}:
+            total = sum(line.amount for line in lines if line.currency == currency and line.kind != "external")
+            if total > engine.rules.visitor_spending_cap:
+                raise Refused("That is more than can be booked without an account. Please ask for a person, who can arrange it.")
+
+
+def _booking_values(
+    tx: Connection, engine: Engine, actor: Actor, listed: Listing, line: Any, owner: Row[Any], cart_id: str, now: datetime, requests: str
+) -> dict[str, Any]:
+    fee = platform_fee(
+        tx, engine.rules, provider_id=listed.provider.id, kind=listed.product.kind, amount=line.amount, tax=line.tax_amount
+    )
+    return {
+        "id": new_id(),
+        "reference": new_reference(),
+        "conversation_id": actor.conversation_id,
+        "account_id": owner.id,
+        "cart_id": cart_id,
+        "cart_item_id": line.id,
+        "provider_id": listed.provider.id,
+        "product_id": listed.id,
+        "option_id": line.option_id,
+        "title": line.title,
+        "booking_type": listed.product.booking_type,
+        "status": "ON_HOLD",
+        "local_date": line.local_date,
+        "end_date": line.end_date,
+        "local_start": line.local_start,
+        "time_zone": listed.product.time_zone,
+        "starts_at": availability.starts_at(listed, line.local_date, line.local_start),
+        "units": line.units,
+        "quantity": line.quantity,
+        "currency": line.currency,
+        "amount": line.amount,
+        "tax_amount": line.tax_amount,
+        "fee_amount": fee,
+        "price_lines": line.price_lines,
+        "policy": list(listed.tiers),
+        "pay_at_provider": listed.product.pay_at_provider,
+        "deposit_amount": line.amount,
+        "contact": {"name": owner.display_name, "email": owner.email, "requests": requests[:1000]},
+        "expert_id": line.added_by,
+        "pay_by": now + engine.rules.hold,
+        "created_at": now,
+    }
+
+
+def _open_payments(
+    tx: Connection, engine: Engine, actor: Actor, proposal_id: str | None, due: Sequence[Row[Any]], fees: Sequence[Any], now: datetime
+) -> list[str]:
+    """One payment per currency for what is due at once, and a job that makes its link should nobody else."""
+    opened = []
+    for currency in sorted({one.currency for one in due}):
+        mine = [one for one in due if one.currency == currency]
+        extra = [("expert", fee.added_by or "", fee.amount) for fee in fees if fee.currency == currency]
+        payment_id = open_payment(
+            tx,
+            conversation_id=actor.conversation_id,
+            account_id=mine[0].account_id,
+            kind="FULL",
+            bookings=mine,
+            amounts=[one.amount for one in mine],
+            extra=extra,
+            proposal_id=proposal_id,
+            expires_at=now + engine.rules.hold,
+            now=now,
+        )
+        jobs.enqueue(
+            tx, "payment.link", {"payment_id": payment_id}, run_at=now + timedelta(seconds=3), now=now, dedupe=f"link:{payment_id}"
+        )
+        opened.append(payment_id)
+    return opened
+
+
+def confirm(tx: Connection, row: Row[Any], now: datetime, *, event: str) -> None:
+    """Turn a booking's held places into sold ones and the booking into CONFIRMED. Raises Expired where they were gone."""
+    if not holds.consume(tx, [row.id], now):
+        raise Expired("The hold on these places ran out.")
+    move_booking(tx, row, event, SYSTEM, now, confirmed_at=now, pay_by=None)
+
+
+def facts_of(row: Any) -> dict[str, Any]:
+    """What a door needs to phrase a line about a booking."""
+    return {
+        "booking_id": row.id,
+        "reference": row.reference,
+        "title": row.title,
+        "date": row.local_date.isoformat(),
+        "end_date": row.end_date.isoformat() if row.end_date else None,
+        "start": row.local_start,
+        "units": dict(row.units),
+        "amount": row.amount,
+        "currency": row.currency,
+        "status": row.status,
+        "pay_at_provider": row.pay_at_provider,
+    }
+
+
+# ── requests ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def send_request(tx: Connection, engine: Engine, actor: Actor, row: Row[Any], listed: Listing, note: str, now: datetime) -> None:
+    """Ask the provider; the places stay held until they answer or `respond_by` passes."""
+    cutoff = row.starts_at - timedelta(hours=max(1, listed.product.lead_hours))
+    respond_by = max(now + timedelta(minutes=15), min(now + timedelta(hours=listed.provider.respond_hours), cutoff))
+    holds.extend(tx, [row.id], respond_by, now)
+    request_id = new_id()
+    tx.execute(
+        insert(booking_request).values(
+            id=request_id,
+            booking_id=row.id,
+            provider_id=row.provider_id,
+            status="open",
+            respond_by=respond_by,
+            note=note[:1000],
+            created_at=now,
+        )
+    )
+    move_booking(tx, row, "send_request", actor, now, pay_by=None)
+    facts = {**facts_of(row), "respond_by": respond_by.isoformat(), "provider": listed.provider.name, "time_zone": row.time_zone}
+    notices.tell(tx, row.conversation_id, "request_sent", facts, now, key=f"request_sent:{row.id}")
+    notices.tell_provider(
+        tx,
+        listed.provider,
+        "request_received",
+        {**facts, "request_id": request_id, "traveler": _first_name(row.contact), "note": note[:1000]},
+        now,
+        key=f"request:{request_id}",
+    )
+    jobs.enqueue(tx, "request.deadline", {"request_id": request_id}, run_at=respond_by, now=now, dedupe=f"request:{request_id}")
+
+
+def _first_name(contact: Mapping[str, Any]) -> str:
+    return str(contact.get("name", "")).split(" ")[0]
+
+
+# ── reading ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def of_conversation(engine: Engine, actor: Actor, *, limit: int = 50) -> list[dict[str, Any]]:
+    """The traveler's bookings here, the newest first."""
+    with engine.db.read() as tx:
+        rows = tx.execute(
+            select(booking)
+            .where(booking.c.conversation_id == actor.conversation_id)
+            .order_by(booking.c.created_at.desc(), booking.c.id)
+            .limit(limit)
+        ).all()
+        return [facts_of(row) for row in rows]
+
+
+def events_of(tx: Connection, booking_id: str) -> Sequence[Row[Any]]:
+    return tx.execute(select(booking_event).where(booking_event.c.booking_id == booking_id).order_by(booking_event.c.id)).all()
+

@@ -1,0 +1,232 @@
+"""Taking places so that none is ever sold twice: counters on the slot, decided by the database in one step.
+
+PostgreSQL decides a whole cart in one statement (sorted locks, all or nothing). SQLite has one writer, so sorted
+conditional updates in one transaction do the same. Holds are never counted behind a lock: in one statement that
+reads a snapshot from before the wait, and it sold 149 of 100.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, insert, select, text, tuple_, update
+
+from core.availability import Want
+from core.db import upsert
+from core.errors import Busy, SoldOut
+from core.schema import hold, slot
+from core.types import Moment
+
+TAKE = text(
+    """
+    WITH want AS (
+      SELECT r AS resource_id, d AS local_date, s AS local_start, sum(q) AS qty
+      FROM unnest(CAST(:r AS text[]), CAST(:d AS date[]), CAST(:s AS text[]), CAST(:q AS int[])) AS w(r, d, s, q)
+      GROUP BY 1, 2, 3),
+    l AS (
+      SELECT slot.resource_id, slot.local_date, slot.local_start, slot.capacity, slot.held, slot.booked, slot.closed
+      FROM slot JOIN want USING (resource_id, local_date, local_start)
+      ORDER BY 1, 2, 3 FOR UPDATE OF slot),
+    ok AS (
+      SELECT (SELECT count(*) FROM l JOIN want USING (resource_id, local_date, local_start)
+              WHERE NOT l.closed AND l.held + l.booked + want.qty <= l.capacity) = (SELECT count(*) FROM want) AS ok),
+    u AS (
+      UPDATE slot SET held = l.held + want.qty, booked = l.booked, capacity = l.capacity
+      FROM want JOIN l USING (resource_id, local_date, local_start), ok
+      WHERE ok.ok AND slot.resource_id = want.resource_id AND slot.local_date = want.local_date
+        AND slot.local_start = want.local_start
+      RETURNING 1)
+    SELECT count(*) FROM u
+    """
+)
+
+
+def take(tx: Connection, lines: Mapping[str, Sequence[Want]], *, expires_at: datetime, now: datetime) -> None:
+    """Hold the places of every line (booking id -> wants), or of none. Raises SoldOut naming a line that failed.
+
+    Sold out is only said after the expired holds of those very slots were given back once.
+    """
+    wanted = _sum(want for line in lines.values() for want in line)
+    if not wanted:
+        return
+    _ensure_rows(tx, wanted)
+    if not _try(tx, wanted):
+        reclaim(tx, wanted, now)
+        if not _try(tx, wanted):
+            raise SoldOut("Some of these places have just gone.", bookings=_short(tx, lines))
+    rows = [
+        {
+            "booking_id": booking_id,
+            "resource_id": want.resource_id,
+            "local_date": want.local_date,
+            "local_start": want.local_start,
+            "quantity": want.quantity,
+            "status": "active",
+            "expires_at": expires_at,
+        }
+        for booking_id, line in lines.items()
+        for want in line
+    ]
+    tx.execute(insert(hold), rows)
+
+
+def _sum(lines: Iterable[Want]) -> list[Want]:
+    total: dict[tuple[Any, ...], Want] = {}
+    for want in lines:
+        key = (want.resource_id, want.local_date, want.local_start)
+        before = total.get(key)
+        total[key] = Want(*key, want.quantity + (before.quantity if before else 0), want.capacity)
+    return [total[key] for key in sorted(total)]
+
+
+def _ensure_rows(tx: Connection, wanted: Sequence[Want]) -> None:
+    rows = [
+        {"resource_id": w.resource_id, "local_date": w.local_date, "local_start": w.local_start, "capacity": w.capacity} for w in wanted
+    ]
+    tx.execute(upsert(tx)(slot).on_conflict_do_nothing(), rows)
+
+
+def _try(tx: Connection, wanted: Sequence[Want]) -> bool:
+    if any(want.capacity == 0 for want in wanted):
+        return False
+    if tx.dialect.name == "postgresql":
+        arrays = {
+            "r": [w.resource_id for w in wanted],
+            "d": [w.local_date for w in wanted],
+            "s": [w.local_start for w in wanted],
+            "q": [w.quantity for w in wanted],
+        }
+        return tx.execute(TAKE, arrays).scalar_one() == len(wanted)
+    with tx.begin_nested() as savepoint:
+        for want in wanted:
+            done = tx.execute(
+                update(slot)
+                .where(
+                    *_is(want),
+                    ~slot.c.closed,
+                    slot.c.held + slot.c.booked + want.quantity <= slot.c.capacity,
+                )
+                .values(held=slot.c.held + want.quantity)
+            )
+            if done.rowcount != 1:
+                savepoint.rollback()
+                return False
+    return True
+
+
+def _is(want: Want) -> tuple[Any, ...]:
+    return (slot.c.resource_id == want.resource_id, slot.c.local_date == want.local_date, slot.c.local_start == want.local_start)
+
+
+def _short(tx: Connection, lines: Mapping[str, Sequence[Want]]) -> list[str]:
+    """Which bookings could not get their places (looked at one by one, so two lines for the last place both show)."""
+    short = []
+    for booking_id, line in lines.items():
+        for want in line:
+            row = tx.execute(select(slot.c.capacity, slot.c.held, slot.c.booked, slot.c.closed).where(*_is(want))).one()
+            if want.capacity == 0 or row.closed or row.held + row.booked + want.quantity > row.capacity:
+                short.append(booking_id)
+                break
+    return short or list(lines)
+
+
+def reclaim(tx: Connection, wanted: Sequence[Want], now: datetime) -> int:
+    """Give back expired holds of these slots; returns how many."""
+    keys = [(w.resource_id, w.local_date, w.local_start) for w in wanted]
+    query = (
+        select(hold.c.id)
+        .where(
+            hold.c.status == "active",
+            hold.c.expires_at <= bindparam("now", now, Moment),
+            tuple_(hold.c.resource_id, hold.c.local_date, hold.c.local_start).in_(keys),
+        )
+        .order_by(hold.c.id)
+    )
+    if tx.dialect.name == "postgresql":
+        query = query.with_for_update(skip_locked=True)
+    ids = [row.id for row in tx.execute(query)]
+    return _end(tx, and_(hold.c.id.in_(ids), hold.c.expires_at <= now), "expired") if ids else 0
+
+
+def consume(tx: Connection, booking_ids: Sequence[str], now: datetime) -> bool:
+    """Turn the live holds of these bookings into sold places. False where any hold was no longer alive (nothing is changed
+    by the caller then: it must roll back or take the places again)."""
+    owned = tx.execute(select(hold.c.id, hold.c.status, hold.c.expires_at).where(hold.c.booking_id.in_(booking_ids))).all()
+    live = [row.id for row in owned if row.status == "active" and row.expires_at > now]
+    stale = [row for row in owned if row.status == "expired" or (row.status == "active" and row.expires_at <= now)]
+    if stale:
+        return False
+    if live and _end(tx, and_(hold.c.id.in_(live), hold.c.expires_at > now), "consumed") != len(live):
+        raise Busy("These places were being released at the same moment.")
+    return True
+
+
+def release(tx: Connection, booking_ids: Sequence[str]) -> int:
+    return _end(tx, hold.c.booking_id.in_(booking_ids), "released")
+
+
+def expire(tx: Connection, booking_ids: Sequence[str], now: datetime) -> int:
+    return _end(tx, and_(hold.c.booking_id.in_(booking_ids), hold.c.expires_at <= now), "expired")
+
+
+def extend(tx: Connection, booking_ids: Sequence[str], until: datetime, now: datetime) -> int:
+    """Move the deadline of live holds later; never earlier. Returns how many hold rows moved."""
+    return tx.execute(
+        update(hold)
+        .where(hold.c.booking_id.in_(booking_ids), hold.c.status == "active", hold.c.expires_at > now, hold.c.expires_at < until)
+        .values(expires_at=until)
+    ).rowcount
+
+
+def give_back(tx: Connection, booking_ids: Sequence[str]) -> None:
+    """Return sold places after a cancellation: consumed holds become released and `booked` goes down."""
+    _end(tx, hold.c.booking_id.in_(booking_ids), "released", source="consumed")
+
+
+def _end(tx: Connection, which: Any, status: str, *, source: str = "active") -> int:
+    ended = tx.execute(
+        update(hold)
+        .where(hold.c.status == source, which)
+        .values(status=status)
+        .returning(hold.c.resource_id, hold.c.local_date, hold.c.local_start, hold.c.quantity)
+    ).all()
+    total: dict[tuple[Any, ...], int] = {}
+    for row in ended:
+        key = (row.resource_id, row.local_date, row.local_start)
+        total[key] = total.get(key, 0) + row.quantity
+    for resource_id, local_date, local_start in sorted(total):  # the same order as take(), so they cannot deadlock
+        quantity = total[(resource_id, local_date, local_start)]
+        values: dict[str, Any] = {"booked" if source == "consumed" else "held": _less(source, quantity)}
+        if status == "consumed":
+            values["booked"] = slot.c.booked + quantity
+        tx.execute(
+            update(slot)
+            .where(slot.c.resource_id == resource_id, slot.c.local_date == local_date, slot.c.local_start == local_start)
+            .values(**values)
+        )
+    return len(ended)
+
+
+def _less(source: str, quantity: int) -> Any:
+    return (slot.c.booked if source == "consumed" else slot.c.held) - quantity
+
+
+def drift(tx: Connection) -> list[dict[str, Any]]:
+    """Slots whose counters differ from their holds: must be empty. The verify job and the drills call it."""
+    rows = tx.execute(
+        text(
+            """
+            SELECT s.resource_id, s.local_date, s.local_start, s.held, s.booked,
+                   coalesce(sum(CASE WHEN h.status = 'active' THEN h.quantity END), 0) AS held_by_holds,
+                   coalesce(sum(CASE WHEN h.status = 'consumed' THEN h.quantity END), 0) AS booked_by_holds
+            FROM slot s LEFT JOIN hold h
+              ON h.resource_id = s.resource_id AND h.local_date = s.local_date AND h.local_start = s.local_start
+            GROUP BY s.resource_id, s.local_date, s.local_start, s.held, s.booked
+            HAVING s.held <> coalesce(sum(CASE WHEN h.status = 'active' THEN h.quantity END), 0)
+                OR s.booked <> coalesce(sum(CASE WHEN h.status = 'consumed' THEN h.quantity END), 0)
+            """
+        )
+    )
+    return [dict(row._mapping) for row in rows]

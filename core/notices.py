@@ -1,0 +1,90 @@
+"""Telling people: a fact and its parameters into the conversation, and rows for the mail and other doors to deliver.
+
+Nothing is phrased here. A door turns {"event": "booking_confirmed", "facts": {...}} into the reader's language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from core import jobs
+from core.conversations import append
+from core.db import announce, upsert
+from core.schema import account, account_role, outbound
+
+
+def tell(
+    tx: Connection,
+    conversation_id: str,
+    event: str,
+    facts: Mapping[str, Any],
+    now: datetime,
+    *,
+    key: str,
+    actions: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """One line in the conversation, once per `key`. `actions` are {"label", "press"} or {"label", "url"}; labels are names of phrases."""
+    part = {"type": "event", "event": event, "facts": dict(facts), "actions": [dict(action) for action in actions]}
+    append(tx, conversation_id, "system", [part], now=now, client_id=key[:80])
+
+
+def send(
+    tx: Connection,
+    *,
+    channel: str,
+    address: str,
+    notice: str,
+    content: Mapping[str, Any],
+    now: datetime,
+    key: str,
+    conversation_id: str | None = None,
+) -> None:
+    """Queue one message to the outside, once per `key`; a delivery worker sends it after the commit."""
+    tx.execute(
+        upsert(tx)(outbound)
+        .values(
+            key=key[:200],
+            channel=channel,
+            address=address,
+            notice=notice,
+            content=dict(content),
+            conversation_id=conversation_id,
+            not_before=now,
+            created_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["key"])
+    )
+    jobs.enqueue(tx, "deliver", {}, run_at=now, now=now, dedupe="deliver")
+
+
+def tell_provider(tx: Connection, provider: Any, notice: str, facts: Mapping[str, Any], now: datetime, *, key: str) -> None:
+    """The provider's inbox page is woken, and everybody of the provider who has an address gets a mail."""
+    announce(tx, "provider", provider.id)
+    staff = tx.execute(
+        select(account.c.email)
+        .join(account_role, account_role.c.account_id == account.c.id)
+        .where(account_role.c.role == "provider", account_role.c.provider_id == provider.id, account.c.email.is_not(None))
+    ).all()
+    for email in sorted({row.email for row in staff} | ({provider.email} if provider.email else set())):
+        send(tx, channel="mail", address=email, notice=notice, content=dict(facts), now=now, key=f"{key}:{email}")
+
+
+def mail_traveler(tx: Connection, booking: Any, notice: str, facts: Mapping[str, Any], now: datetime, *, key: str) -> None:
+    email = (booking.contact or {}).get("email")
+    if email:
+        send(
+            tx,
+            channel="mail",
+            address=email,
+            notice=notice,
+            content=dict(facts),
+            now=now,
+            key=key,
+            conversation_id=booking.conversation_id,
+        )
+
+

@@ -1,0 +1,517 @@
+"""Money in: one hosted page per attempt, and one way to learn what happened: fetch it.
+
+Webhook, return page, sweep and "I have paid" all call `sync`, which asks the gateway; only a fetched `paid` counts.
+Rows first, gateway second: every parameter is frozen and committed before the first call, so a crash repeats the very
+same call under the very same key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from core import availability, holds, jobs, notices
+from core.bookings import facts_of
+from core.carts import ask_of
+from core.catalogue import listing
+from core.db import upsert
+from core.engine import SYSTEM, Engine, new_id
+from core.errors import NotFound, Refused, SoldOut
+from core.money import allocate
+from core.payments.gateway import FetchedPayment, GatewayRefused, OrderLine, PaymentOrder
+from core.payments.ledger import post
+from core.schema import booking, hold, payment, provider, refund, share, slot, webhook_event
+from core.states import move_booking
+
+OPEN = ("new", "open")
+
+
+def bookings_of(tx: Connection, payment_id: str) -> Sequence[Row[Any]]:
+    ids = select(share.c.booking_id).where(share.c.payment_id == payment_id, share.c.booking_id.is_not(None))
+    return tx.execute(select(booking).where(booking.c.id.in_(ids)).order_by(booking.c.id)).all()
+
+
+def get(tx: Connection, payment_id: str, *, lock: bool = False) -> Row[Any]:
+    query = select(payment).where(payment.c.id == payment_id)
+    row = tx.execute(query.with_for_update() if lock else query).one_or_none()
+    if row is None:
+        raise NotFound("There is no such payment.")
+    return row
+
+
+# ── the link ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def ensure_link(engine: Engine, payment_id: str) -> dict[str, Any]:
+    """The payment's page, made where there is none yet. Returns {"payment_id", "status", "url", "amount", "currency"}.
+
+    Raises GatewayUnknown where the gateway did not answer (the job tries again with the same key).
+    """
+    frozen = _freeze(engine, payment_id)
+    if frozen is None:
+        with engine.db.read() as tx:
+            return view(get(tx, payment_id))
+    try:
+        link = engine.gateway.payment_link(_order(payment_id, frozen["order"]), key=frozen["key"])
+    except GatewayRefused as error:
+        _refused(engine, payment_id, frozen, error)
+        raise
+    now = engine.clock()
+    with engine.db.write() as tx:
+        row = get(tx, payment_id, lock=True)
+        if row.status == "new":
+            tx.execute(
+                update(payment).where(payment.c.id == payment_id).values(status="open", session_id=link.session_id, url=link.url)
+            )
+            row = get(tx, payment_id)
+            facts = {**view(row), "bookings": [facts_of(one) for one in bookings_of(tx, payment_id)]}
+            notices.tell(tx, row.conversation_id, "payment_ready", facts, now, key=f"pay:{payment_id}:{row.attempt}")
+            jobs.enqueue(
+                tx,
+                "payment.deadline",
+                {"payment_id": payment_id},
+                run_at=row.expires_at + timedelta(seconds=5),
+                now=now,
+                dedupe=f"deadline:{payment_id}",
+            )
+        return view(row)
+
+
+def view(row: Any) -> dict[str, Any]:
+    return {
+        "payment_id": row.id,
+        "status": row.status,
+        "url": row.url if row.status == "open" else None,
+        "amount": row.amount,
+        "currency": row.currency,
+        "expires_at": row.expires_at.isoformat(),
+    }
+
+
+def _freeze(engine: Engine, payment_id: str) -> dict[str, Any] | None:
+    """Fix the parameters of the next call; None where no call is due. Extends the holds past the page's own end."""
+    now = engine.clock()
+    with engine.db.write() as tx:
+        row = get(tx, payment_id, lock=True)
+        if row.status != "new":
+            return None
+        if row.frozen.get("order"):
+            frozen: dict[str, Any] = row.frozen
+            if datetime.fromisoformat(frozen["order"]["expires_at"]) > now + timedelta(minutes=30, seconds=10):
+                return frozen
+        mine = bookings_of(tx, payment_id)
+        window = max(
+            engine.rules.payment_window, min(timedelta(hours=23), max((one.pay_by or now for one in mine), default=now) - now)
+        )
+        ends = now + window
+        if not _all_held(tx, mine, now):
+            _expire(tx, engine, row, mine, now)
+            return None
+        holds.extend(tx, [one.id for one in mine], ends + engine.rules.hold_after_session, now)
+        lines = [{"name": f"{one.title}, {one.local_date.isoformat()}"[:240], "amount": _due(tx, payment_id, one.id)} for one in mine]
+        other = row.amount - sum(line["amount"] for line in lines)
+        if other:
+            lines.append({"name": "Travel expert's fee", "amount": other})
+        order = {
+            "currency": row.currency,
+            "lines": lines,
+            "expires_at": ends.isoformat(),
+            "email": mine[0].contact.get("email") if mine else None,
+            "base": engine.rules.public_url,
+        }
+        attempt = row.attempt + 1
+        frozen = {"order": order, "key": f"{payment_id}:session:{attempt}"}
+        tx.execute(update(payment).where(payment.c.id == payment_id).values(frozen=frozen, attempt=attempt, expires_at=ends))
+        tx.execute(update(booking).where(booking.c.id.in_([one.id for one in mine])).values(pay_by=ends))
+        return frozen
+
+
+def _all_held(tx: Connection, mine: Sequence[Any], now: datetime) -> bool:
+    alive = tx.execute(
+        select(hold.c.booking_id)
+        .where(hold.c.booking_id.in_([one.id for one in mine]), hold.c.status == "active", hold.c.expires_at > now)
+        .distinct()
+    ).all()
+    return len(alive) == len(mine)
+
+
+def _due(tx: Connection, payment_id: str, booking_id: str) -> int:
+    rows = tx.execute(select(share.c.amount).where(share.c.payment_id == payment_id, share.c.booking_id == booking_id)).all()
+    return sum(row.amount for row in rows)
+
+
+def _order(payment_id: str, order: dict[str, Any]) -> PaymentOrder:
+    base = order["base"].rstrip("/")
+    return PaymentOrder(
+        payment_id=payment_id,
+        currency=order["currency"],
+        lines=tuple(OrderLine(name=line["name"], quantity=1, unit_amount=line["amount"]) for line in order["lines"]),
+        success_url=f"{base}/pay/done?s={{CHECKOUT_SESSION_ID}}",
+        cancel_url=f"{base}/pay/back?p={payment_id}",
+        expires_at=datetime.fromisoformat(order["expires_at"]),
+        customer_email=order["email"],
+        metadata={"payment": payment_id, "app": "traveloure"},
+    )
+
+
+def _refused(engine: Engine, payment_id: str, frozen: dict[str, Any], error: GatewayRefused) -> None:
+    """A definite no: the next try is a new attempt with fresh parameters; what cannot be cured ends here."""
+    now = engine.clock()
+    with engine.db.write() as tx:
+        row = get(tx, payment_id, lock=True)
+        if row.status != "new" or row.frozen.get("key") != frozen["key"]:
+            return
+        tx.execute(update(payment).where(payment.c.id == payment_id).values(frozen={"refused": error.code}))
+        if not error.curable and row.attempt >= 3:
+            _expire(tx, engine, row, bookings_of(tx, payment_id), now)
+
+
+# ── what happened ─────────────────────────────────────────────────────────────────────────────────
+
+
+def sync(engine: Engine, payment_id: str) -> dict[str, Any]:
+    """Fetch the payment's page and apply what it says. Safe to call any number of times, from anywhere."""
+    with engine.db.read() as tx:
+        row = get(tx, payment_id)
+    if row.session_id is None:
+        return view(row)
+    fetched = engine.gateway.fetch_payment(row.session_id)
+    return apply(engine, payment_id, fetched)
+
+
+def sync_session(engine: Engine, session_id: str) -> dict[str, Any] | None:
+    """The same, found by the page's own id; None where it is not ours."""
+    with engine.db.read() as tx:
+        row = tx.execute(select(payment.c.id).where(payment.c.session_id == session_id)).one_or_none()
+    return None if row is None else sync(engine, row.id)
+
+
+def sync_conversation(engine: Engine, conversation_id: str) -> list[dict[str, Any]]:
+    """"I have paid": fetch everything of this conversation that is still open."""
+    with engine.db.read() as tx:
+        rows = tx.execute(
+            select(payment.c.id).where(payment.c.conversation_id == conversation_id, payment.c.status.in_(OPEN)).order_by(payment.c.created_at)
+        ).all()
+    return [sync(engine, row.id) for row in rows]
+
+
+def close_link(engine: Engine, payment_id: str) -> dict[str, Any]:
+    """End a page that should not be paid any more: ask, then fetch; a page that was paid meanwhile counts as paid."""
+    with engine.db.read() as tx:
+        row = get(tx, payment_id)
+    if row.session_id is None:
+        now = engine.clock()
+        with engine.db.write() as tx:
+            row = get(tx, payment_id, lock=True)
+            if row.status == "new":
+                _expire(tx, engine, row, bookings_of(tx, payment_id), now)
+            return view(get(tx, payment_id))
+    if row.status not in OPEN:
+        return view(row)
+    return apply(engine, payment_id, engine.gateway.expire_link(row.session_id))
+
+
+def apply(engine: Engine, payment_id: str, fetched: FetchedPayment) -> dict[str, Any]:
+    """Make our rows say what the gateway says; monotone, so a stale answer changes nothing."""
+    now = engine.clock()
+    with engine.db.write() as tx:
+        row = get(tx, payment_id, lock=True)
+        if fetched.state == "paid":
+            if row.status == "paid" and row.charge_id == fetched.charge_id:
+                return view(row)
+            fits = fetched.amount == row.amount and fetched.currency.upper() == row.currency and fetched.session_id == row.session_id
+            if row.status == "paid" or not fits:
+                _orphan(tx, row, fetched, now)
+            else:
+                _paid(tx, engine, row, fetched, now)
+        elif fetched.state == "expired" and row.status in OPEN and fetched.session_id == row.session_id:
+            _expire(tx, engine, row, bookings_of(tx, payment_id), now)
+        return view(get(tx, payment_id))
+
+
+def _paid(tx: Connection, engine: Engine, row: Row[Any], fetched: FetchedPayment, now: datetime) -> None:
+    tx.execute(
+        update(payment)
+        .where(payment.c.id == row.id)
+        .values(status="paid", intent_id=fetched.intent_id, charge_id=fetched.charge_id, paid_at=now)
+    )
+    shares = tx.execute(select(share).where(share.c.payment_id == row.id)).all()
+    legs = {"gateway": row.amount}
+    for part in shares:
+        name = f"{part.party}:{part.party_id or 'house'}:{part.id}"
+        legs[name] = legs.get(name, 0) - part.amount
+    post(tx, f"in:{fetched.charge_id or fetched.session_id}", legs, row.currency, now)
+    done, lost = [], []
+    for one in bookings_of(tx, row.id):
+        (done if _secure(tx, engine, one, now) else lost).append(one)
+    for one in lost:
+        amount = sum(part.amount for part in shares if part.booking_id == one.id)
+        ask_refund(tx, row.id, amount, now, booking_id=one.id, reason="the places were gone when the payment arrived")
+    confirmed = [tx.execute(select(booking).where(booking.c.id == one.id)).one() for one in done]
+    if confirmed:
+        facts = {
+            "bookings": [facts_of(one) for one in confirmed],
+            "paid": {"amount": row.amount, "currency": row.currency},
+            "email": confirmed[0].contact.get("email"),
+        }
+        notices.tell(tx, row.conversation_id, "booking_confirmed", facts, now, key=f"confirmed:{row.id}")
+        notices.mail_traveler(tx, confirmed[0], "booking_confirmed", facts, now, key=f"confirmed:{row.id}")
+    for one in confirmed:
+        owner = tx.execute(select(provider).where(provider.c.id == one.provider_id)).one()
+        told = {**facts_of(one), "traveler": one.contact.get("name", ""), "requests": one.contact.get("requests", "")}
+        notices.tell_provider(tx, owner, "booking_received", told, now, key=f"booked:{one.id}")
+    if lost:
+        notices.tell(
+            tx,
+            row.conversation_id,
+            "paid_too_late",
+            {"bookings": [facts_of(one) for one in lost], "currency": row.currency},
+            now,
+            key=f"late:{row.id}",
+        )
+
+
+def _secure(tx: Connection, engine: Engine, one: Row[Any], now: datetime) -> bool:
+    """Confirm a paid booking: from its hold, or by taking the places again where the hold ran out."""
+    if one.status == "CONFIRMED":
+        return True
+    if one.status not in ("ON_HOLD", "EXPIRED"):
+        return False
+    if one.status == "ON_HOLD" and holds.consume(tx, [one.id], now):
+        move_booking(tx, one, "pay", SYSTEM, now, confirmed_at=now, pay_by=None)
+        return True
+    try:
+        with tx.begin_nested():
+            holds.expire(tx, [one.id], now)
+            listed = listing(tx, one.product_id)
+            wanted = availability.wants(listed, listed.option(one.option_id), ask_of(one))
+            holds.take(tx, {one.id: wanted}, expires_at=now + timedelta(minutes=1), now=now)
+            taken = tx.execute(update_hold_to_consumed(one.id, now)).rowcount
+            if taken != len(wanted):
+                raise SoldOut("The places are gone.")
+            _book_places(tx, wanted)
+    except (SoldOut, NotFound):
+        if one.status == "ON_HOLD":
+            move_booking(tx, one, "expire", SYSTEM, now, reason="paid too late, places gone", pay_by=None)
+        return False
+    event = "pay" if one.status == "ON_HOLD" else "late_payment"
+    move_booking(tx, one, event, SYSTEM, now, confirmed_at=now, pay_by=None, reason="the places were taken again")
+    return True
+
+
+def update_hold_to_consumed(booking_id: str, now: datetime) -> Any:
+    return (
+        update(hold)
+        .where(hold.c.booking_id == booking_id, hold.c.status == "active", hold.c.expires_at > now)
+        .values(status="consumed")
+    )
+
+
+def _book_places(tx: Connection, wanted: Sequence[availability.Want]) -> None:
+    for want in sorted(wanted):
+        tx.execute(
+            update(slot)
+            .where(slot.c.resource_id == want.resource_id, slot.c.local_date == want.local_date, slot.c.local_start == want.local_start)
+            .values(held=slot.c.held - want.quantity, booked=slot.c.booked + want.quantity)
+        )
+
+
+def _expire(tx: Connection, engine: Engine, row: Row[Any], mine: Sequence[Row[Any]], now: datetime) -> None:
+    tx.execute(update(payment).where(payment.c.id == row.id).values(status="expired"))
+    lost = [one for one in mine if one.status == "ON_HOLD"]
+    if not lost:
+        return
+    holds.release(tx, [one.id for one in lost])
+    for one in lost:
+        move_booking(tx, one, "expire", SYSTEM, now, reason="not paid in time", pay_by=None)
+    again = {"label": "book_again", "press": {"verb": "book_again", "params": {"bookings": [one.id for one in lost]}}}
+    notices.tell(
+        tx,
+        row.conversation_id,
+        "payment_expired",
+        {"bookings": [facts_of(one) for one in lost], "currency": row.currency},
+        now,
+        key=f"unpaid:{row.id}",
+        actions=[again],
+    )
+
+
+# ── refunds ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def ask_refund(tx: Connection, payment_id: str, amount: int, now: datetime, *, booking_id: str | None, reason: str) -> str | None:
+    """Decide a refund: capped by what is left, allocated over what is left of the shares. Returns its id, or None for nothing."""
+    row = get(tx, payment_id, lock=True)
+    amount = min(amount, row.amount - row.refunded)
+    if amount <= 0:
+        return None
+    shares = [
+        part
+        for part in tx.execute(select(share).where(share.c.payment_id == payment_id).order_by(share.c.id))
+        if booking_id is None or part.booking_id == booking_id
+    ]
+    left = [part.amount - part.reversed for part in shares]
+    if sum(left) < amount:
+        raise Refused("More than what is left of this booking cannot be given back.", left=sum(left))
+    parts = dict(zip([part.id for part in shares], allocate(amount, left), strict=True))
+    for share_id, part_amount in parts.items():
+        if part_amount:
+            tx.execute(update(share).where(share.c.id == share_id).values(reversed=share.c.reversed + part_amount))
+    tx.execute(update(payment).where(payment.c.id == payment_id).values(refunded=payment.c.refunded + amount))
+    refund_id = new_id()
+    tx.execute(
+        insert(refund).values(
+            id=refund_id,
+            payment_id=payment_id,
+            booking_id=booking_id,
+            amount=amount,
+            state="todo",
+            reason=reason[:300],
+            parts=parts,
+            created_at=now,
+        )
+    )
+    jobs.enqueue(tx, "refund.send", {"refund_id": refund_id}, run_at=now, now=now, dedupe=f"refund:{refund_id}")
+    return refund_id
+
+
+def send_refund(engine: Engine, refund_id: str) -> None:
+    """Carry a decided refund out at the gateway, under its own key, and book it."""
+    with engine.db.read() as tx:
+        row = tx.execute(select(refund).where(refund.c.id == refund_id)).one()
+        paid = get(tx, row.payment_id)
+    if row.state != "todo":
+        return
+    if paid.charge_id is None:
+        raise Refused("There is no charge to refund yet.")
+    try:
+        done = engine.gateway.refund(
+            paid.charge_id,
+            row.amount,
+            paid.currency,
+            key=f"refund:{refund_id}#{row.tries}",
+            metadata={"refund": refund_id, "payment": paid.id},
+        )
+    except GatewayRefused:
+        with engine.db.write() as tx:
+            tx.execute(update(refund).where(refund.c.id == refund_id).values(tries=refund.c.tries + 1))
+        raise
+    now = engine.clock()
+    with engine.db.write() as tx:
+        marked = tx.execute(
+            update(refund).where(refund.c.id == refund_id, refund.c.state == "todo").values(state="sent", gateway_id=done.id)
+        )
+        if marked.rowcount != 1:
+            return
+        legs = {"gateway": -row.amount}
+        for part in tx.execute(select(share).where(share.c.id.in_(list(row.parts)))):
+            legs[f"{part.party}:{part.party_id or 'house'}:{part.id}"] = row.parts[part.id]
+        post(tx, f"refund:{done.id}", legs, paid.currency, now)
+        notices.tell(
+            tx,
+            paid.conversation_id,
+            "refund_sent",
+            {"amount": row.amount, "currency": paid.currency, "reason": row.reason},
+            now,
+            key=f"refund:{refund_id}",
+        )
+
+
+def _orphan(tx: Connection, row: Row[Any], fetched: FetchedPayment, now: datetime) -> None:
+    """Money that fits no sale: booked to the traveler and sent back whole."""
+    source = fetched.charge_id or fetched.session_id
+    legs = {"gateway": fetched.amount, f"traveler:{row.id}": -fetched.amount}
+    if post(tx, f"in:{source}", legs, fetched.currency.upper(), now):
+        jobs.enqueue(
+            tx,
+            "refund.orphan",
+            {"charge": source, "amount": fetched.amount, "currency": fetched.currency.upper(), "payment_id": row.id},
+            run_at=now,
+            now=now,
+            dedupe=f"orphan:{source}",
+        )
+
+
+def refund_orphan(engine: Engine, charge: str, amount: int, currency: str, payment_id: str) -> None:
+    done = engine.gateway.refund(charge, amount, currency, key=f"orphan:{charge}", metadata={"payment": payment_id})
+    now = engine.clock()
+    with engine.db.write() as tx:
+        if post(tx, f"refund:{done.id}", {"gateway": -amount, f"traveler:{payment_id}": amount}, currency, now):
+            row = get(tx, payment_id)
+            facts = {"amount": amount, "currency": currency, "reason": "paid twice"}
+            notices.tell(tx, row.conversation_id, "refund_sent", facts, now, key=f"orphan:{charge}")
+
+
+# ── webhooks and the sweep ────────────────────────────────────────────────────────────────────────
+
+
+def receive(engine: Engine, body: bytes, signature: str) -> str:
+    """Keep a signed event and wake the one who will fetch. Raises Refused for a forged or stale signature."""
+    event = engine.gateway.read_event(body, signature)
+    now = engine.clock()
+    with engine.db.write() as tx:
+        fresh = tx.execute(
+            upsert(tx)(webhook_event)
+            .values(
+                id=event.id,
+                type=event.type,
+                body={"object": event.object_id, "kind": event.object_kind, "payment": event.payment_id, "account": event.account},
+                received_at=now,
+            )
+            .on_conflict_do_nothing(index_elements=["id"])
+        )
+        if fresh.rowcount == 1:
+            jobs.enqueue(tx, "webhook", {"event_id": event.id}, run_at=now, now=now)
+    return event.id
+
+
+class NotOurs(Refused):
+    """An event about something we do not know (yet); kept and tried again, never answered and forgotten."""
+
+    code = "unknown_reference"
+
+
+def work_event(engine: Engine, event_id: str) -> None:
+    """Act on a kept event: fetch the payment it hints at. Raises NotOurs where nothing of ours matches yet."""
+    with engine.db.read() as tx:
+        row = tx.execute(select(webhook_event).where(webhook_event.c.id == event_id)).one()
+        known = tx.execute(
+            select(payment.c.id).where(
+                (payment.c.id == (row.body.get("payment") or ""))
+                | (payment.c.session_id == row.body["object"])
+                | (payment.c.intent_id == row.body["object"])
+                | (payment.c.charge_id == row.body["object"])
+            )
+        ).first()
+    if row.state == "done":
+        return
+    concerns_payment = row.type.startswith(("checkout.session.", "payment_intent.", "charge."))
+    if concerns_payment:
+        if known is None:
+            raise NotOurs(f"The event {event_id} ({row.type}) is about a payment we do not know.")
+        sync(engine, known.id)
+    with engine.db.write() as tx:
+        tx.execute(update(webhook_event).where(webhook_event.c.id == event_id).values(state="done"))
+
+
+def sweep(engine: Engine) -> int:
+    """Fetch every payment that is open and every one that should have moved; returns how many were looked at."""
+    now = engine.clock()
+    with engine.db.read() as tx:
+        rows = tx.execute(
+            select(payment.c.id, payment.c.status, payment.c.expires_at)
+            .where(payment.c.status.in_(OPEN), payment.c.created_at < now - timedelta(seconds=10))
+            .order_by(payment.c.expires_at)
+            .limit(200)
+        ).all()
+    for row in rows:
+        if row.status == "new" and row.expires_at > now:
+            ensure_link(engine, row.id)
+        elif row.expires_at <= now:
+            close_link(engine, row.id)
+        else:
+            sync(engine, row.id)
+    return len(rows)

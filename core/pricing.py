@@ -1,0 +1,200 @@
+"""What it costs: a pure function from a listing and an ask to explained lines that sum to the total.
+
+Order: one base price per night or start (DATE > SEASON > WEEKDAY > BASE; inside a layer priority, then the shortest
+span, then id, so there are no ties); units; the best one of each kind of discount, taken from the base sum; promo
+code; mandatory extras; taxes. Each line is rounded once, half away from zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from core.availability import Ask, fit_units, people, quantity_for
+from core.catalogue import ADULT, Adjustment, Listing, Option, Plan, Rate
+from core.errors import Invalid, Refused
+from core.money import percent
+
+LAYERS = {"DATE": 0, "SEASON": 1, "WEEKDAY": 2}
+DISCOUNTS = ("length_of_stay", "early_bird", "last_minute", "group", "promo")
+
+
+@dataclass(frozen=True, slots=True)
+class PriceLine:
+    """`kind` base, discount, promo, extra, tax or included_tax; `amount` minor units (an included tax adds nothing)."""
+
+    kind: str
+    rule: str
+    amount: int
+    text: str
+    facts: Mapping[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"kind": self.kind, "rule": self.rule, "amount": self.amount, "text": self.text, "facts": dict(self.facts)}
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    currency: str
+    total: int
+    tax: int
+    lines: tuple[PriceLine, ...]
+    units: Mapping[str, int]
+    quantity: int
+
+
+def base_on(plan: Plan, day: date) -> tuple[int, str]:
+    """The base price of one day and the name of the rate that gave it ("" for the plan's own)."""
+    if plan.amount is None:
+        raise Refused("This is priced on request. Ask for a quote and the provider will answer with a price.")
+    fitting = [rate for rate in plan.rates if _applies(rate, day)]
+    if not fitting:
+        return plan.amount, ""
+    best = min(fitting, key=lambda rate: (LAYERS[rate.layer], -rate.priority, _span(rate), rate.id))
+    if best.amount is not None:
+        return best.amount, best.name
+    return max(0, plan.amount + percent(plan.amount, best.bps or 0)), best.name
+
+
+def _applies(rate: Rate, day: date) -> bool:
+    return (
+        bool(rate.weekdays >> day.weekday() & 1)
+        and (rate.from_date is None or rate.from_date <= day)
+        and (rate.to_date is None or day <= rate.to_date)
+    )
+
+
+def _span(rate: Rate) -> int:
+    if rate.from_date is None or rate.to_date is None:
+        return 10**6
+    return (rate.to_date - rate.from_date).days
+
+
+def price(listed: Listing, ask: Ask, *, today: date, promo: str | None = None) -> Price:
+    """The price of one line. Raises Refused for products on quote, Invalid for an unknown promo code."""
+    option = listed.option(ask.option_id)
+    plan = option.plan
+    units = fit_units(option, ask.units or {ADULT: 1})
+    quantity = quantity_for(option, units, ask.quantity)
+    lines = _base_lines(option, ask, units, quantity)
+    base = sum(line.amount for line in lines)
+    lines += _discounts(listed, option, ask, units, base, today, promo)
+    net = max(0, sum(line.amount for line in lines))
+    lines += _additions(listed, ask, people(option, units) or sum(units.values()), net, "extra")
+    taxed = max(0, sum(line.amount for line in lines))
+    taxes = _additions(listed, ask, people(option, units) or sum(units.values()), taxed, "tax")
+    lines += taxes
+    total = max(0, sum(line.amount for line in lines))
+    return Price(plan.currency, total, sum(line.amount for line in taxes), tuple(lines), units, quantity)
+
+
+def _base_lines(option: Option, ask: Ask, units: Mapping[str, int], quantity: int) -> list[PriceLine]:
+    plan = option.plan
+    if plan.per == "NIGHT":
+        return _night_lines(plan, ask, quantity)
+    each, name = base_on(plan, ask.local_date)
+    season = f" ({name})" if name else ""
+    if plan.per == "PERSON":
+        lines = []
+        for kind in sorted(units, key=lambda k: (k != ADULT, k)):
+            unit = option.unit(kind)
+            one = each if unit is None else unit.price_amount if unit.price_amount is not None else percent(each, unit.price_bps)
+            count = units[kind]
+            lines.append(
+                PriceLine(
+                    "base",
+                    plan.id,
+                    one * count,
+                    f"{count} × {kind.lower()}{season}",
+                    {"unit": kind, "count": count, "each": one, "rate": name},
+                )
+            )
+        return lines
+    label = "group" if plan.per == "BOOKING" else option.title
+    return [PriceLine("base", plan.id, each * quantity, f"{quantity} × {label}{season}", {"count": quantity, "each": each, "rate": name})]
+
+
+def _night_lines(plan: Plan, ask: Ask, quantity: int) -> list[PriceLine]:
+    groups: dict[tuple[int, str], int] = {}
+    for day in ask.days():
+        key = base_on(plan, day)
+        groups[key] = groups.get(key, 0) + 1
+    lines = []
+    for (each, name), nights in groups.items():
+        rooms = f" × {quantity} rooms" if quantity > 1 else ""
+        season = f" ({name})" if name else ""
+        lines.append(
+            PriceLine(
+                "base",
+                plan.id,
+                each * nights * quantity,
+                f"{nights} night{'s' if nights > 1 else ''}{rooms}{season}",
+                {"nights": nights, "count": quantity, "each": each, "rate": name},
+            )
+        )
+    return lines
+
+
+def _discounts(
+    listed: Listing, option: Option, ask: Ask, units: Mapping[str, int], base: int, today: date, promo: str | None
+) -> list[PriceLine]:
+    ahead = (ask.local_date - today).days
+    head_count = people(option, units) or sum(units.values())
+    measure = {"length_of_stay": ask.nights, "early_bird": ahead, "last_minute": ahead, "group": head_count}
+    lines: list[PriceLine] = []
+    for kinds in (("length_of_stay",), ("early_bird", "last_minute"), ("group",)):
+        fitting = [a for a in listed.adjustments if a.kind in kinds and _reached(a, measure[a.kind]) and _in_dates(a, ask.local_date)]
+        if fitting:
+            best = min(fitting, key=lambda a: (_worth(a, base), a.id))
+            lines.append(PriceLine("discount", best.id, _worth(best, base), best.name or best.kind.replace("_", " "), {"bps": best.bps}))
+    if promo:
+        offers = [a for a in listed.adjustments if a.kind == "promo" and (a.code or "").upper() == promo.upper() and _in_dates(a, today)]
+        if offers:
+            best = min(offers, key=lambda a: (_worth(a, base), a.id))
+            lines.append(PriceLine("promo", best.id, _worth(best, base), f"Code {promo.upper()}", {"code": promo.upper()}))
+    floor = -base
+    kept: list[PriceLine] = []
+    for line in lines:  # never below nothing
+        amount = max(line.amount, floor)
+        floor -= amount
+        kept.append(PriceLine(line.kind, line.rule, amount, line.text, line.facts))
+    return kept
+
+
+def knows_promo(listed: Listing, code: str) -> bool:
+    return any(a.kind == "promo" and (a.code or "").upper() == code.upper() for a in listed.adjustments)
+
+
+def _reached(adjustment: Adjustment, value: int) -> bool:
+    threshold = adjustment.threshold or 0
+    return value <= threshold if adjustment.kind == "last_minute" else value >= threshold
+
+
+def _in_dates(adjustment: Adjustment, day: date) -> bool:
+    return (adjustment.from_date is None or adjustment.from_date <= day) and (adjustment.to_date is None or day <= adjustment.to_date)
+
+
+def _worth(adjustment: Adjustment, base: int) -> int:
+    """What a discount takes off: zero or below."""
+    moved = percent(base, adjustment.bps) if adjustment.bps is not None else (adjustment.amount or 0)
+    return min(0, moved)
+
+
+def _additions(listed: Listing, ask: Ask, head_count: int, base: int, kind: str) -> list[PriceLine]:
+    lines = []
+    nights = max(1, ask.nights)
+    times = {"BOOKING": 1, "PERSON": head_count, "NIGHT": nights, "PERSON_NIGHT": head_count * nights}
+    for adjustment in listed.adjustments:
+        if adjustment.kind != kind or not _in_dates(adjustment, ask.local_date):
+            continue
+        if adjustment.per not in times:
+            raise Invalid("per", f"An amount is per BOOKING, PERSON, NIGHT or PERSON_NIGHT, not {adjustment.per!r}.")
+        if adjustment.included:
+            share = base - base * 10_000 // (10_000 + (adjustment.bps or 0))
+            lines.append(PriceLine("included_tax", adjustment.id, 0, f"includes {adjustment.name}", {"included": share}))
+            continue
+        amount = percent(base, adjustment.bps) if adjustment.bps is not None else (adjustment.amount or 0) * times[adjustment.per]
+        lines.append(PriceLine(kind, adjustment.id, amount, adjustment.name or kind, {"bps": adjustment.bps, "per": adjustment.per}))
+    return lines

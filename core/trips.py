@@ -1,0 +1,59 @@
+"""The trip state: typed facts of what the traveler wants, written only by code, shown to both models and to people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from core.db import upsert
+from core.errors import Invalid
+from core.schema import trip_state
+
+FACTS = {
+    "city": str,  # destination id
+    "kind": str,
+    "words": str,
+    "start_date": str,  # ISO date
+    "end_date": str,
+    "start_time": str,
+    "party": dict,  # {"ADULT": 2, "CHILD": 1}
+    "rooms": int,
+    "budget": dict,  # {"amount": minor units, "currency": "EUR", "per": "person" | "total" | "night"}
+    "preferences": list,
+    "shown": list,  # [{"n": 1, "product_id": ..., "title": ...}] as last offered
+    "focus": str,  # the product talked about
+    "question": str,  # what we last asked for
+}
+
+
+def facts(tx: Connection, conversation_id: str) -> dict[str, Any]:
+    row = tx.execute(select(trip_state.c.facts).where(trip_state.c.conversation_id == conversation_id)).one_or_none()
+    return {} if row is None else dict(row.facts)
+
+
+def note(tx: Connection, conversation_id: str, changes: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Merge facts in; a None takes one out. Raises Invalid for a fact the house does not know or a wrong type."""
+    merged = facts(tx, conversation_id)
+    for key, value in changes.items():
+        wanted = FACTS.get(key)
+        if wanted is None:
+            raise Invalid(key, f"A trip has no fact called {key!r}.")
+        if value is None:
+            merged.pop(key, None)
+            continue
+        if not isinstance(value, wanted):
+            raise Invalid(key, f"{key} has to be {wanted.__name__}.")
+        if key.endswith("_date"):
+            date.fromisoformat(value)
+        merged[key] = value
+    statement = upsert(tx)(trip_state).values(conversation_id=conversation_id, facts=merged, updated_at=now)
+    tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=["conversation_id"],
+            set_={"facts": merged, "updated_at": now, "version": trip_state.c.version + 1},
+        )
+    )
+    return merged
