@@ -160,7 +160,9 @@ def start_of(option: Option, local_start: str) -> Start:
         if start.at == local_start:
             return start
     times = ", ".join(start.at for start in option.starts)
-    raise Invalid("local_start", f"{option.title} starts at {times}. Please choose one of these times.", starts=[s.at for s in option.starts])
+    raise Invalid(
+        "local_start", f"{option.title} starts at {times}. Please choose one of these times.", starts=[s.at for s in option.starts]
+    )
 
 
 def wants(listed: Listing, option: Option, ask: Ask) -> list[Want]:
@@ -169,7 +171,9 @@ def wants(listed: Listing, option: Option, ask: Ask) -> list[Want]:
     taken = people(option, units) if option.counts == "PAX" else quantity_for(option, units, ask.quantity)
     start = start_of(option, ask.local_start)
     return [
-        Want(option.resource_id, day, label, taken, capacity_on(listed, option, day, label)) for day in ask.days() for label in start.occupies
+        Want(option.resource_id, day, label, taken, capacity_on(listed, option, day, label))
+        for day in ask.days()
+        for label in start.occupies
     ]
 
 
@@ -188,7 +192,12 @@ def check(listed: Listing, option: Option, ask: Ask, now: datetime, rules: Rules
         raise Invalid("party", f"{product.title} takes up to {product.max_party} people.")
     if head_count < product.min_party:
         raise Invalid("party", f"{product.title} needs at least {product.min_party} people.")
-    if option.plan.per != "NIGHT" and option.counts == "BOOKING" and option.max_pax_each and people(option, units) > option.max_pax_each * 4:
+    if (
+        option.plan.per != "NIGHT"
+        and option.counts == "BOOKING"
+        and option.max_pax_each
+        and people(option, units) > option.max_pax_each * 4
+    ):
         raise Invalid("party", f"{product.title} takes up to {option.max_pax_each * 4} people.")
     if product.min_age is not None and _too_young(option, units, product.min_age):
         raise Invalid("party", f"{product.title} is for people aged {product.min_age} and over.")
@@ -264,7 +273,9 @@ def free(want: Want, slots: Mapping[SlotKey, Any]) -> int:
     row = slots.get((want.resource_id, want.local_date, want.local_start))
     if row is None or want.capacity == 0:
         return want.capacity
-    return 0 if row.closed else max(0, min(row.capacity, want.capacity if want.capacity < UNLIMITED else row.capacity) - row.held - row.booked)
+    return (
+        0 if row.closed else max(0, min(row.capacity, want.capacity if want.capacity < UNLIMITED else row.capacity) - row.held - row.booked)
+    )
 
 
 def vacancies(listed: Listing, option: Option, days: Iterable[date], slots: Mapping[SlotKey, Any]) -> list[Vacancy]:
@@ -345,4 +356,3 @@ def next_days(engine: Engine, product_id: str, *, option_id: str | None, party: 
     """The next bookable days, for "sold out, but ...". Looks 60 days ahead."""
     days = available_days(engine, product_id, after, after + timedelta(days=60), option_id=option_id, party=party)
     return [day["date"] for day in days if day["bookable"]][:limit]
-

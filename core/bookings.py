@@ -47,7 +47,9 @@ def propose_checkout(engine: Engine, actor: Actor) -> dict[str, Any]:
         terms = {"cart_id": view["cart_id"], "version": view["version"], "lines": view["lines"], "totals": view["totals"]}
         digest = fingerprint(terms)
         live = tx.execute(
-            select(proposal).where(proposal.c.conversation_id == actor.conversation_id, proposal.c.status == "live", proposal.c.kind == "checkout")
+            select(proposal).where(
+                proposal.c.conversation_id == actor.conversation_id, proposal.c.status == "live", proposal.c.kind == "checkout"
+            )
         ).all()
         same = next((p for p in live if p.digest == digest and p.expires_at > now), None)
         if same is None:
@@ -211,9 +213,7 @@ def _check_limits(tx: Connection, engine: Engine, owner: Row[Any], lines: Sequen
 def _booking_values(
     tx: Connection, engine: Engine, actor: Actor, listed: Listing, line: Any, owner: Row[Any], cart_id: str, now: datetime, requests: str
 ) -> dict[str, Any]:
-    fee = platform_fee(
-        tx, engine.rules, provider_id=listed.provider.id, kind=listed.product.kind, amount=line.amount, tax=line.tax_amount
-    )
+    fee = platform_fee(tx, engine.rules, provider_id=listed.provider.id, kind=listed.product.kind, amount=line.amount, tax=line.tax_amount)
     return {
         "id": new_id(),
         "reference": new_reference(),
@@ -355,4 +355,3 @@ def of_conversation(engine: Engine, actor: Actor, *, limit: int = 50) -> list[di
 
 def events_of(tx: Connection, booking_id: str) -> Sequence[Row[Any]]:
     return tx.execute(select(booking_event).where(booking_event.c.booking_id == booking_id).order_by(booking_event.c.id)).all()
-

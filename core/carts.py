@@ -140,7 +140,15 @@ def _priced(tx: Connection, engine: Engine, ask: Ask, promo: str | None, now: da
     option = listed.option(ask.option_id)
     ask = choose_start(option.starts, ask)
     units = availability.fit_units(option, ask.units or {ADULT: 1})
-    ask = Ask(ask.product_id, option.id, ask.local_date, ask.end_date, ask.local_start, units, availability.quantity_for(option, units, ask.quantity))
+    ask = Ask(
+        ask.product_id,
+        option.id,
+        ask.local_date,
+        ask.end_date,
+        ask.local_start,
+        units,
+        availability.quantity_for(option, units, ask.quantity),
+    )
     external = listed.product.booking_type == "EXTERNAL"
     availability.check(listed, option, ask, now, engine.rules)
     if not external:
@@ -261,7 +269,9 @@ def reprice(tx: Connection, engine: Engine, cart_id: str, promo: str | None, now
             tx.execute(
                 update(cart_item)
                 .where(cart_item.c.id == item.id)
-                .values(amount=priced.total, currency=priced.currency, tax_amount=priced.tax, price_lines=[x.as_json() for x in priced.lines])
+                .values(
+                    amount=priced.total, currency=priced.currency, tax_amount=priced.tax, price_lines=[x.as_json() for x in priced.lines]
+                )
             )
             changed.append(
                 {"item_id": item.id, "title": item.title, "before": item.amount, "after": priced.total, "currency": priced.currency}
@@ -274,9 +284,7 @@ def reprice(tx: Connection, engine: Engine, cart_id: str, promo: str | None, now
 def _own_item(tx: Connection, actor: Actor, item_id: str) -> tuple[Row[Any], Row[Any]]:
     row = find_cart(tx, actor.conversation_id)
     item = (
-        None
-        if row is None
-        else tx.execute(select(cart_item).where(cart_item.c.id == item_id, cart_item.c.cart_id == row.id)).one_or_none()
+        None if row is None else tx.execute(select(cart_item).where(cart_item.c.id == item_id, cart_item.c.cart_id == row.id)).one_or_none()
     )
     if row is None or item is None:
         raise NotFound("That line is not in the cart any more.")

@@ -204,9 +204,7 @@ def listings(tx: Connection, product_ids: Iterable[str]) -> dict[str, Listing]:
                 max_pax_each=row.max_pax_each,
                 min_nights=row.min_nights,
                 max_nights=row.max_nights,
-                units=tuple(
-                    Unit(u.type, u.min_age, u.max_age, u.pax_count, u.price_bps, u.price_amount) for u in units.get(row.id, ())
-                )
+                units=tuple(Unit(u.type, u.min_age, u.max_age, u.pax_count, u.price_bps, u.price_amount) for u in units.get(row.id, ()))
                 or (Unit(ADULT, None, None, 1, 10_000, None),),
                 plan=Plan(
                     plan.id,
@@ -220,14 +218,10 @@ def listings(tx: Connection, product_ids: Iterable[str]) -> dict[str, Listing]:
                     ),
                 ),
                 restrictions=tuple(
-                    Restriction(
-                        r.from_date, r.to_date, r.weekdays, r.min_nights, r.max_nights, r.closed_to_arrival, r.closed_to_departure
-                    )
+                    Restriction(r.from_date, r.to_date, r.weekdays, r.min_nights, r.max_nights, r.closed_to_arrival, r.closed_to_departure)
                     for r in restrictions.get(row.id, ())
                 ),
-                rules=tuple(
-                    Rule(r.weekdays, r.from_date, r.to_date, r.local_start, r.capacity) for r in rules.get(row.resource_id, ())
-                ),
+                rules=tuple(Rule(r.weekdays, r.from_date, r.to_date, r.local_start, r.capacity) for r in rules.get(row.resource_id, ())),
             )
         )
     found: dict[str, Listing] = {}

@@ -153,7 +153,9 @@ def _with_actions(tx: Connection, conversation_id: str, value: Any, now: datetim
         made = {key: _with_actions(tx, conversation_id, inner, now) for key, inner in value.items() if key != "press"}
         press = value.get("press")
         if press is not None:
-            made["action"] = mint_action(tx, conversation_id, press["verb"], press.get("params", {}), now, label=str(value.get("label", "")))
+            made["action"] = mint_action(
+                tx, conversation_id, press["verb"], press.get("params", {}), now, label=str(value.get("label", ""))
+            )
         return made
     if isinstance(value, (list, tuple)):
         return [_with_actions(tx, conversation_id, inner, now) for inner in value]
@@ -161,7 +163,14 @@ def _with_actions(tx: Connection, conversation_id: str, value: Any, now: datetim
 
 
 def mint_action(
-    tx: Connection, conversation_id: str, verb: str, params: Mapping[str, Any], now: datetime, *, label: str = "", account_id: str | None = None
+    tx: Connection,
+    conversation_id: str,
+    verb: str,
+    params: Mapping[str, Any],
+    now: datetime,
+    *,
+    label: str = "",
+    account_id: str | None = None,
 ) -> str:
     """A button's opaque id: what it does stays here, and only this conversation's people may press it."""
     action_id = new_id()[:20]
@@ -198,7 +207,9 @@ def check_text(text: str) -> str:
     if not cleaned:
         raise Invalid("text", "That message was empty. Write what you are looking for, for example: a boat trip in Lisbon on Saturday.")
     if len(cleaned) > MAX_TEXT:
-        raise Invalid("text", f"That message is too long ({len(cleaned):,} characters; {MAX_TEXT:,} at most). Please send the important part.")
+        raise Invalid(
+            "text", f"That message is too long ({len(cleaned):,} characters; {MAX_TEXT:,} at most). Please send the important part."
+        )
     return redact(cleaned)
 
 
@@ -359,9 +370,7 @@ def close_turn(
             return None
         tx.execute(update(conversation).where(conversation.c.id == row.conversation_id).values(answered_seq=row.to_seq))
         more = tx.execute(
-            select(message.c.seq)
-            .where(message.c.conversation_id == row.conversation_id, message.c.seq > row.to_seq, *WAITS)
-            .limit(1)
+            select(message.c.seq).where(message.c.conversation_id == row.conversation_id, message.c.seq > row.to_seq, *WAITS).limit(1)
         ).one_or_none()
         if more is not None:
             jobs.enqueue(tx, "turn", {"conversation_id": row.conversation_id}, run_at=now, now=now, dedupe=f"turn:{row.conversation_id}")

@@ -13,9 +13,7 @@ from core.settings import Rules
 
 def rule_for(tx: Connection, party: str, *, provider_id: str, kind: str) -> Row[Any] | None:
     """The rule that counts: the provider's own, else the category's, else the global one."""
-    rows = {
-        (row.scope, row.scope_id): row for row in tx.execute(select(fee_rule).where(fee_rule.c.party == party))
-    }
+    rows = {(row.scope, row.scope_id): row for row in tx.execute(select(fee_rule).where(fee_rule.c.party == party))}
     return rows.get(("PROVIDER", provider_id)) or rows.get(("CATEGORY", kind)) or rows.get(("GLOBAL", ""))
 
 

@@ -98,7 +98,7 @@ def _try(tx: Connection, wanted: Sequence[Want]) -> bool:
             "s": [w.local_start for w in wanted],
             "q": [w.quantity for w in wanted],
         }
-        return tx.execute(TAKE, arrays).scalar_one() == len(wanted)
+        return int(tx.execute(TAKE, arrays).scalar_one()) == len(wanted)
     with tx.begin_nested() as savepoint:
         for want in wanted:
             done = tx.execute(

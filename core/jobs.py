@@ -29,9 +29,7 @@ class Job:
     max_attempts: int
 
 
-def enqueue(
-    tx: Connection, kind: str, payload: dict[str, Any], *, run_at: datetime, now: datetime, dedupe: str | None = None
-) -> None:
+def enqueue(tx: Connection, kind: str, payload: dict[str, Any], *, run_at: datetime, now: datetime, dedupe: str | None = None) -> None:
     """Add a job unless the same one (by `dedupe`) is already waiting; a running one does not count."""
     values = {"kind": kind, "payload": payload, "state": "ready", "run_at": run_at, "created_at": now, "dedupe_key": dedupe}
     if dedupe is None:

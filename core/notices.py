@@ -86,5 +86,3 @@ def mail_traveler(tx: Connection, booking: Any, notice: str, facts: Mapping[str,
             key=key,
             conversation_id=booking.conversation_id,
         )
-
-

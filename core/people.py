@@ -66,9 +66,7 @@ def ensure_account(tx: Connection, now: datetime, account_id: str, *, name: str,
 def grant(tx: Connection, account_id: str, role: str, provider_id: str = "") -> None:
     if role not in ("traveler", "provider", "expert", "operator"):
         raise Invalid("role", f"There is no role {role!r}.")
-    tx.execute(
-        upsert(tx)(account_role).values(account_id=account_id, role=role, provider_id=provider_id).on_conflict_do_nothing()
-    )
+    tx.execute(upsert(tx)(account_role).values(account_id=account_id, role=role, provider_id=provider_id).on_conflict_do_nothing())
 
 
 def open_session(tx: Connection, account_id: str, kind: str, now: datetime, *, conversation_id: str | None = None) -> str:
@@ -111,9 +109,7 @@ def sign_in_link(engine: Engine, account_id: str, *, life: timedelta = timedelta
     now = engine.clock()
     with engine.db.write() as tx:
         tx.execute(
-            insert(link_token).values(
-                token_hash=digest(token), account_id=account_id, purpose="sign_in", params={}, expires_at=now + life
-            )
+            insert(link_token).values(token_hash=digest(token), account_id=account_id, purpose="sign_in", params={}, expires_at=now + life)
         )
     return token
 
@@ -146,9 +142,7 @@ def set_contact(tx: Connection, account_id: str, *, name: str, email: str, terms
     if not terms:
         raise Invalid("terms", "Please accept the terms to book.")
     done = tx.execute(
-        update(account)
-        .where(account.c.id == account_id)
-        .values(display_name=name, email=check_email(email), terms_accepted_at=now)
+        update(account).where(account.c.id == account_id).values(display_name=name, email=check_email(email), terms_accepted_at=now)
     )
     if done.rowcount != 1:
         raise NotFound("There is no such account.")

@@ -196,5 +196,3 @@ def sweep(engine: Engine) -> int:
                 move_booking(tx, one, "expire", SYSTEM, now, reason="not paid in time", pay_by=None)
                 ended += 1
     return ended
-
-

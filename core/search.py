@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, text
+from sqlalchemy import Connection, select, text
 
 from core import availability, pricing
 from core.availability import Ask
@@ -131,7 +131,7 @@ def _candidates(tx: Connection, wish: Wish) -> list[tuple[str, float]]:
     return scored[:CANDIDATES]
 
 
-def _quality(row: Row[Any]) -> float:
+def _quality(row: Any) -> float:
     """A rating drawn towards 4.2 while few have voted, 0 to 5."""
     votes = row.rating_count or 0
     return ((row.rating_tenths or 42) * votes + 42 * 20) / (votes + 20) / 10
@@ -141,7 +141,9 @@ def _matching(tx: Connection, asked: Sequence[str], wish: Wish) -> dict[str, flo
     """{product id: text score, 0 to 10 and the more words fit the higher}."""
     if tx.dialect.name == "sqlite":
         rows = tx.execute(
-            text("SELECT product_id, -bm25(product_text, 0.0, 8.0, 6.0, 1.0) FROM product_text WHERE product_text MATCH :q ORDER BY 2 DESC LIMIT 1500"),
+            text(
+                "SELECT product_id, -bm25(product_text, 0.0, 8.0, 6.0, 1.0) FROM product_text WHERE product_text MATCH :q ORDER BY 2 DESC LIMIT 1500"
+            ),
             {"q": " OR ".join(f'"{term}"' for term in asked)},
         ).all()
     else:
@@ -182,7 +184,9 @@ def _option_offer(engine: Engine, listed: Listing, option_id: str, wish: Wish, s
             return None
         if wish.budget is not None and listed.product.from_amount is not None and listed.product.from_amount > wish.budget:
             return None
-        return Offer(listed, option.id, None, None, tuple(s.at for s in option.starts), None, None, listed.product.from_amount, currency, score)
+        return Offer(
+            listed, option.id, None, None, tuple(s.at for s in option.starts), None, None, listed.product.from_amount, currency, score
+        )
     last_days = _days(listed, wish)
     for day, end in last_days:
         offer = _on_day(engine, listed, option_id, wish, units, day, end, slots, score, now)
@@ -303,16 +307,12 @@ def index(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     )
 
 
-def names(engine: Engine) -> list[Row[Any]]:
+def names(engine: Engine) -> Sequence[Any]:
     """Every published product's id, title, kind, city and tags, for the planner that reads names with typos."""
     with engine.db.read() as tx:
-        return list(
-            tx.execute(
-                select(product.c.id, product.c.title, product.c.kind, product.c.destination_id, product.c.tags, product.c.provider_id)
-                .where(product.c.published)
-                .order_by(product.c.id)
-                .limit(20_000)
-            ).all()
-        )
-
-
+        return tx.execute(
+            select(product.c.id, product.c.title, product.c.kind, product.c.destination_id, product.c.tags, product.c.provider_id)
+            .where(product.c.published)
+            .order_by(product.c.id)
+            .limit(20_000)
+        ).all()

@@ -47,7 +47,7 @@ def note(tx: Connection, conversation_id: str, changes: Mapping[str, Any], now: 
         if not isinstance(value, wanted):
             raise Invalid(key, f"{key} has to be {wanted.__name__}.")
         if key.endswith("_date"):
-            date.fromisoformat(value)
+            date.fromisoformat(str(value))
         merged[key] = value
     statement = upsert(tx)(trip_state).values(conversation_id=conversation_id, facts=merged, updated_at=now)
     tx.execute(

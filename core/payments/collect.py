@@ -63,9 +63,7 @@ def ensure_link(engine: Engine, payment_id: str) -> dict[str, Any]:
     with engine.db.write() as tx:
         row = get(tx, payment_id, lock=True)
         if row.status == "new":
-            tx.execute(
-                update(payment).where(payment.c.id == payment_id).values(status="open", session_id=link.session_id, url=link.url)
-            )
+            tx.execute(update(payment).where(payment.c.id == payment_id).values(status="open", session_id=link.session_id, url=link.url))
             row = get(tx, payment_id)
             facts = {**view(row), "bookings": [facts_of(one) for one in bookings_of(tx, payment_id)]}
             notices.tell(tx, row.conversation_id, "payment_ready", facts, now, key=f"pay:{payment_id}:{row.attempt}")
@@ -103,15 +101,15 @@ def _freeze(engine: Engine, payment_id: str) -> dict[str, Any] | None:
             if datetime.fromisoformat(frozen["order"]["expires_at"]) > now + timedelta(minutes=30, seconds=10):
                 return frozen
         mine = bookings_of(tx, payment_id)
-        window = max(
-            engine.rules.payment_window, min(timedelta(hours=23), max((one.pay_by or now for one in mine), default=now) - now)
-        )
+        window = max(engine.rules.payment_window, min(timedelta(hours=23), max((one.pay_by or now for one in mine), default=now) - now))
         ends = now + window
         if not _all_held(tx, mine, now):
             _expire(tx, engine, row, mine, now)
             return None
         holds.extend(tx, [one.id for one in mine], ends + engine.rules.hold_after_session, now)
-        lines = [{"name": f"{one.title}, {one.local_date.isoformat()}"[:240], "amount": _due(tx, payment_id, one.id)} for one in mine]
+        lines: list[dict[str, Any]] = [
+            {"name": f"{one.title}, {one.local_date.isoformat()}"[:240], "amount": _due(tx, payment_id, one.id)} for one in mine
+        ]
         other = row.amount - sum(line["amount"] for line in lines)
         if other:
             lines.append({"name": "Travel expert's fee", "amount": other})
@@ -190,10 +188,12 @@ def sync_session(engine: Engine, session_id: str) -> dict[str, Any] | None:
 
 
 def sync_conversation(engine: Engine, conversation_id: str) -> list[dict[str, Any]]:
-    """"I have paid": fetch everything of this conversation that is still open."""
+    """ "I have paid": fetch everything of this conversation that is still open."""
     with engine.db.read() as tx:
         rows = tx.execute(
-            select(payment.c.id).where(payment.c.conversation_id == conversation_id, payment.c.status.in_(OPEN)).order_by(payment.c.created_at)
+            select(payment.c.id)
+            .where(payment.c.conversation_id == conversation_id, payment.c.status.in_(OPEN))
+            .order_by(payment.c.created_at)
         ).all()
     return [sync(engine, row.id) for row in rows]
 
@@ -244,7 +244,8 @@ def _paid(tx: Connection, engine: Engine, row: Row[Any], fetched: FetchedPayment
         name = f"{part.party}:{part.party_id or 'house'}:{part.id}"
         legs[name] = legs.get(name, 0) - part.amount
     post(tx, f"in:{fetched.charge_id or fetched.session_id}", legs, row.currency, now)
-    done, lost = [], []
+    done: list[Row[Any]] = []
+    lost: list[Row[Any]] = []
     for one in bookings_of(tx, row.id):
         (done if _secure(tx, engine, one, now) else lost).append(one)
     for one in lost:
@@ -303,11 +304,7 @@ def _secure(tx: Connection, engine: Engine, one: Row[Any], now: datetime) -> boo
 
 
 def update_hold_to_consumed(booking_id: str, now: datetime) -> Any:
-    return (
-        update(hold)
-        .where(hold.c.booking_id == booking_id, hold.c.status == "active", hold.c.expires_at > now)
-        .values(status="consumed")
-    )
+    return update(hold).where(hold.c.booking_id == booking_id, hold.c.status == "active", hold.c.expires_at > now).values(status="consumed")
 
 
 def _book_places(tx: Connection, wanted: Sequence[availability.Want]) -> None:

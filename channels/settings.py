@@ -1,0 +1,57 @@
+"""Everything that is configured from outside, read in one place: keys, ports, addresses. Secrets never print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Read from the environment and from a `.env` file. Every field has a default that runs on a fresh machine."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", populate_by_name=True)
+
+    # where things are
+    data_dir: Path = Field(Path("var"), alias="TRAVELOURE_DATA")
+    database_url: str = Field("", alias="DATABASE_URL")
+    host: str = Field("127.0.0.1", alias="HOST")
+    port: int = Field(8000, alias="PORT", ge=1, le=65535)
+    domain_url: str = Field("", alias="DOMAIN_URL")
+    redis_url: str = Field("", alias="REDIS_URL")
+    trusted_proxies: str = Field("127.0.0.1", alias="FORWARDED_ALLOW_IPS")
+
+    # the model
+    openai_api_key: SecretStr | None = Field(None, alias="OPENAI_API_KEY")
+    openai_base_url: str = Field("", alias="OPENAI_BASE_URL")
+    openai_model: str = Field("gpt-5-mini", alias="OPENAI_MODEL")
+    openai_timeout: float = Field(20.0, alias="OPENAI_TIMEOUT", gt=0)
+    openai_responses: bool = Field(False, alias="OPENAI_USE_RESPONSES")
+
+    # money
+    stripe_secret_key: SecretStr | None = Field(None, alias="STRIPE_SECRET_KEY")
+    stripe_publishable_key: str = Field("", alias="STRIPE_PUBLISHABLE_KEY")
+    stripe_webhook_secret: SecretStr | None = Field(None, alias="STRIPE_WEBHOOK_SECRET")
+
+    # pages that may embed the chat
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(("*",), alias="ALLOWED_ORIGINS")
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _origins(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir / 'traveloure.db'}"
+
+    @property
+    def base_url(self) -> str:
+        """The base of every link that leaves the house, without a slash at its end."""
+        return (self.domain_url or f"http://127.0.0.1:{self.port}").rstrip("/")
+
+    @property
+    def sandbox_payments(self) -> bool:
+        return self.stripe_secret_key is None
