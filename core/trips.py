@@ -8,7 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from core import conversations
 from core.db import upsert
+from core.engine import Actor, Engine
 from core.errors import Invalid
 from core.schema import trip_state
 
@@ -57,3 +59,10 @@ def note(tx: Connection, conversation_id: str, changes: Mapping[str, Any], now: 
         )
     )
     return merged
+
+
+def remember(engine: Engine, actor: Actor, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge facts in behind the bot's fence; returns them all. Raises Fenced, Invalid."""
+    with engine.db.write() as tx:
+        conversations.hold_fence(tx, actor)
+        return note(tx, actor.conversation_id, changes, engine.clock())
