@@ -353,5 +353,14 @@ def of_conversation(engine: Engine, actor: Actor, *, limit: int = 50) -> list[di
         return [facts_of(row) for row in rows]
 
 
+def asks_of(engine: Engine, actor: Actor, booking_ids: Sequence[str]) -> list[availability.Ask]:
+    """What these bookings of the traveler asked for, to ask for it again."""
+    with engine.db.read() as tx:
+        rows = tx.execute(
+            select(booking).where(booking.c.id.in_(list(booking_ids)), booking.c.account_id == actor.traveler_id).order_by(booking.c.id)
+        ).all()
+    return [carts.ask_of(row) for row in rows]
+
+
 def events_of(tx: Connection, booking_id: str) -> Sequence[Row[Any]]:
     return tx.execute(select(booking_event).where(booking_event.c.booking_id == booking_id).order_by(booking_event.c.id)).all()
