@@ -131,6 +131,19 @@ def capacity_on(listed: Listing, option: Option, day: date, local_start: str) ->
             return rule.capacity if rule else 0
 
 
+def unruled(listed: Listing, option: Option, day: date, local_start: str) -> bool:
+    """True where the weekly rules know no such start on a day that nobody closed."""
+    if listed.product.availability_mode != "INVENTORY" or not (listed.product.accepting and listed.provider.accepting):
+        return False
+    exceptional = any(
+        one.from_date <= day <= one.to_date
+        and one.local_start in ("", local_start)
+        and (one.scope != "RESOURCE" or one.scope_id == option.resource_id)
+        for one in listed.exceptions
+    )
+    return not exceptional and _rule_on(option.rules, day, local_start) is None
+
+
 def _rule_on(rules: Sequence[Rule], day: date, local_start: str) -> Rule | None:
     fitting = [
         rule
