@@ -28,14 +28,18 @@ GIVE_UP_AFTER = 4  # tries at one turn before the traveler gets an apology and a
 Say = Callable[[str, Mapping[str, Any]], None]  # (conversation id, {"mid", "offset", "text"})
 
 
-async def run_turn(engine: Engine, agent: Any, conversation_id: str, owner: str, say: Say) -> int | None:
+async def run_turn(
+    engine: Engine, agent: Any, conversation_id: str, owner: str, say: Say, *, started: Callable[[], None] = lambda: None
+) -> int | None:
     """Answer everything that waits in a conversation; returns the answer's number, or None where there was nothing to do.
 
-    Raises Busy where another worker answers here. `say` gets the pieces of the text while they come.
+    Raises Busy where another worker answers here. `started` is called once there is something to answer; `say` gets the
+    pieces of the text while they come.
     """
     row = await asyncio.to_thread(conversations.lease_turn, engine, conversation_id, owner)
     if row is None:
         return None
+    started()
     if row.attempts > GIVE_UP_AFTER:
         return await _give_up(engine, row, owner, "the turn kept failing")
     prepared = await asyncio.to_thread(_prepare, engine, row, owner)

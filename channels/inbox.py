@@ -7,8 +7,16 @@ from typing import Any
 
 from bot import presses
 from bot.yes import is_exact_yes
+from channels.phrases import phrase
 from core import bookings, conversations
 from core.engine import Actor, Engine
+from tools.outcome import say_button
+
+
+def welcome(locale: str) -> list[Mapping[str, Any]]:
+    """The first lines of every conversation: that this is an assistant, that a person can be had, and what works."""
+    ideas = [say_button(str(idea)) for idea in phrase(locale, "welcome", "ideas")]
+    return [{"type": "text", "text": phrase(locale, "welcome", "text")}, {"type": "quick_replies", "items": ideas}]
 
 
 def say(engine: Engine, actor: Actor, client_id: str, text: str) -> int:
