@@ -49,7 +49,7 @@ def as_tool(tool: registry.Tool) -> BaseTool:
         runtime.context.parts.extend(outcome.parts)
         return json.dumps(outcome.data, ensure_ascii=False, default=str)
 
-    return StructuredTool.from_function(call, name=tool.name, description=tool.description, args_schema=tool.arguments, infer_schema=False)
+    return StructuredTool.from_function(call, name=tool.name, description=tool.description, args_schema=tool.schema, infer_schema=False)
 
 
 class ShowFacts(AgentMiddleware[Any, Turn]):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from channels import logs
 from channels.settings import Settings
 from core.errors import CoreError
 
@@ -33,6 +34,7 @@ class Stop(Exception):
 def main(argv: Sequence[str] | None = None) -> int:
     parser = _parser()
     given = parser.parse_args(argv)
+    logs.set_up()
     try:
         overrides = {name: getattr(given, name) for name in ("port", "host") if getattr(given, name, None) is not None}
         settings = Settings(**overrides)
@@ -161,14 +163,15 @@ def _worker(_given: argparse.Namespace, settings: Settings) -> int:
 
 
 def _chat(given: argparse.Namespace, settings: Settings) -> int:
-    from channels import demo, terminal
+    from channels import demo
+    from channels.terminal import chat
 
     house = _ready(settings)
     if demo.is_empty(house.engine.db):
         print("Loading the demo marketplace ...")
         _report(demo.load_marketplace(house.engine, _progress), "Loaded")
         demo.ensure_people(house.engine)
-    return terminal.chat(house, serve=not _port_taken(settings), new=given.new)
+    return chat(house, serve=not _port_taken(settings), new=given.new)
 
 
 def _migrate(_given: argparse.Namespace, settings: Settings) -> int:

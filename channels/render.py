@@ -19,14 +19,14 @@ Part = Mapping[str, Any]
 Wire = dict[str, Any]
 
 
-def wire(base_url: str, row: Any, locale: str) -> dict[str, Any]:
+def wire(base_url: str, row: Any, locale: str, time_zone: str | None = None) -> dict[str, Any]:
     """A log row's data with every part ready to draw; state rows get their sentence. `row` has kind, data and created_at."""
     data = dict(row.data)
     if row.kind == "state":
         if data.get("text"):
             data["text"] = phrase(locale, "states", data["text"]).format(expert=data.get("expert", ""))
         return data
-    words = Words(base_url, locale)
+    words = Words(base_url, locale, time_zone)
     data["parts"] = [drawn for part in data.get("parts", ()) for drawn in words.draw(part)]
     return data
 

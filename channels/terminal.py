@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
 import sys
 import threading
@@ -35,9 +34,9 @@ HELP = "Type what you want. [a], [b] ... are buttons: type the letter. /help, /n
 class Screen:
     """Prints wire parts; colours only where a person looks. Remembers the buttons by letter."""
 
-    def __init__(self, out: Any = sys.stdout) -> None:
+    def __init__(self, out: Any = sys.stdout, *, colours: bool = False) -> None:
         self._out = out
-        self._colours = bool(out.isatty()) and "NO_COLOR" not in os.environ
+        self._colours = colours
         self.buttons: dict[str, Mapping[str, Any]] = {}
         self.forms: list[Mapping[str, Any]] = []
 
@@ -134,7 +133,7 @@ def _letter(n: int) -> str:
 
 def chat(house: House, *, serve: bool, new: bool) -> int:
     """Talk until the person leaves. Returns the exit code."""
-    screen = Screen()
+    screen = Screen(colours=sys.stdout.isatty() and not house.settings.no_color)
     with contextlib.suppress(ImportError):
         import readline  # noqa: F401  arrow keys and history while typing
     token_file = house.settings.data_dir / "terminal-session"

@@ -488,7 +488,7 @@ def _add(goal: Goal, scene: Scene, product: str) -> Script:
     done = yield do("add_to_cart", **asked_for)
     if done.get("ok") and (goal.when.ambiguous or None):
         return (
-            phrases.added(done, title)
+            phrases.added(done)
             + " "
             + phrases.AMBIGUOUS.format(day=phrases.day(start), other=phrases.day(goal.when.ambiguous or start))
         )
@@ -497,7 +497,7 @@ def _add(goal: Goal, scene: Scene, product: str) -> Script:
 
 def _after_add(done: Mapping[str, Any], asked: Mapping[str, Any], goal: Goal, scene: Scene, title: str) -> Script:
     if done.get("ok"):
-        return phrases.added(done, title)
+        return phrases.added(done)
     product = str(asked["product_id"])
     starts = done.get("starts")
     if done.get("field") == "local_start" and starts:
@@ -505,7 +505,7 @@ def _after_add(done: Mapping[str, Any], asked: Mapping[str, Any], goal: Goal, sc
         if len(fitting) == 1:
             again = yield do("add_to_cart", **{**asked, "start_time": fitting[0]})
             if again.get("ok"):
-                return phrases.added(again, title)
+                return phrases.added(again)
             done = again
         else:
             yield do("ask_traveler", question="start_time", product_id=product)

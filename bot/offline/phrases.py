@@ -26,6 +26,7 @@ PAST = "{day} is in the past. Which day from today on would you like?"
 ASK_CITY = "Where would you like to go? We sell in {cities} and more."
 UNKNOWN_CITY = "We have nothing in {city} yet. We sell in {cities}. Would one of these do?"
 WHERE_WE_ARE = "That is where we are now. What would you like to do next?"
+TROUBLE = "That did not work just now, sorry; nothing was changed. Please try again, or ask for a person."
 FINE = "No problem. Tell me what you would like instead."
 WELCOME = "You're welcome! Is there anything else I can do for your trip?"
 BYE = "Have a wonderful trip! Your cart and bookings stay right here."
@@ -50,6 +51,8 @@ PAID = "Thank you, the payment has arrived."
 NOT_PAID = "I asked the payment system: it has not been paid yet. The payment page is still open:"
 NOTHING_OPEN = "There is nothing waiting to be paid here right now."
 WHICH_CODE = "Which code would you like to use?"
+ADDED = "Good choice. Would you like something else with it? Say \u201ccheckout\u201d when you are ready."
+ADDED_MORE = "Done. Anything else, or shall we check out?"
 CODE_USED = "The code {code} is in."
 HOW_PAY = (
     "When you confirm the total, I hold your places and give you a link to a secure payment page; you pay by card there. "
@@ -107,6 +110,8 @@ def listed(items: Sequence[str]) -> str:
 
 
 def refused(result: Mapping[str, Any]) -> str:
+    if result.get("error") in ("internal", "unreadable", "try_again", "busy"):
+        return TROUBLE
     return str(result.get("message") or WHERE_WE_ARE)
 
 
@@ -152,8 +157,9 @@ def found(result: Mapping[str, Any], wish: Mapping[str, Any], place: str, loosen
     return text
 
 
-def added(result: Mapping[str, Any], title: str) -> str:
-    return f"{title} is in your cart at {result['price']}. Add something else, or say \u201ccheckout\u201d when you are ready."
+def added(result: Mapping[str, Any]) -> str:
+    count = len((result.get("cart") or {}).get("lines") or ())
+    return ADDED_MORE if count > 1 else ADDED
 
 
 def changed(result: Mapping[str, Any], title: str) -> str:

@@ -15,6 +15,8 @@ from functools import cached_property
 from rapidfuzz import fuzz, process
 
 from bot.offline.grammar import (
+    MONTHS,
+    WEEKDAYS,
     Budget,
     Clock,
     Party,
@@ -47,7 +49,7 @@ KINDS: Mapping[str, str] = {
     "guide": r"(?:private |local |personal |tour |city )?guides?|interpreter|someone to show us around|show (?:me|us) around",
     "activity": (
         r"activit(?:y|ies)|things? to do|something (?:fun|to do|nice|special|cool|different|exciting|romantic|for (?:the )?kids)|fun|tours?|trips?|"
-        r"excursions?|class(?:es)?|workshops?|museums?|hik(?:e|es|ing)|surf(?:ing)?|boats?|sail(?:ing)?|cruises?|kayak(?:ing)?|walks?|concerts?|shows?|"
+        r"excursions?|class(?:es)?|workshops?|museums?|hik(?:e|es|ing)|surf(?:ing)?|boats?|sail(?:ing)?|cruises?|kayak(?:ing)?|walks?|concerts?|(?:a|the|live|some) shows?|theat(?:re|er)s?|"
         r"tastings?|lessons?|adventures?|experiences?|sightseeing|see the city|attractions?|snorkel(?:l?ing)?|div(?:e|ing)|bik(?:e|es|ing)|cycling|spa|nightlife|entertain\w*"
     ),
 }
@@ -56,6 +58,75 @@ NOT_DINING = re.compile(
     r"\b(?:food|wine|tapas|street[- ]food|market|culinary|pub|beer) (?:tour|walk|tasting|crawl|trip)s?\b|\bcooking\b|\bdinner (?:cruise|show)s?\b"
 )
 NOT_TRANSPORT = re.compile(r"\b(?:boat|bike|bicycle|bus|train|segway|tuk ?-?tuk|walking|ferry) (?:tours?|trips?)\b")
+
+SPECIFIC = frozenset(
+    [
+        "museum",
+        "museums",
+        "hike",
+        "hiking",
+        "surf",
+        "surfing",
+        "boat",
+        "sail",
+        "sailing",
+        "cruise",
+        "kayak",
+        "kayaking",
+        "concert",
+        "snorkel",
+        "snorkeling",
+        "dive",
+        "diving",
+        "bike",
+        "cycling",
+        "spa",
+        "nightlife",
+        "wine",
+        "cooking",
+        "vegan",
+        "vegetarian",
+        "halal",
+        "kosher",
+        "seafood",
+        "sushi",
+        "pizza",
+        "tapas",
+        "steak",
+        "pool",
+        "gym",
+        "parking",
+        "wifi",
+        "breakfast",
+        "balcony",
+        "beach",
+        "terrace",
+        "rooftop",
+        "pets",
+        "dog",
+        "romantic",
+        "sauna",
+        "hammam",
+        "yoga",
+        "golf",
+        "ski",
+        "skiing",
+        "whale",
+        "whales",
+        "dolphin",
+        "horse",
+        "riding",
+        "climbing",
+        "waterfall",
+        "cave",
+        "desert",
+        "temple",
+        "temples",
+        "market",
+        "airport",
+    ]
+)
+"""Words that mean something definite even where no listing has them: then nothing is found, and we say so."""
 
 STOP = frozenset(
     [
@@ -354,6 +425,11 @@ OUTSIDE = re.compile(
 )
 
 
+CHANGE_FIRST = re.compile(
+    r"^(?:please |can (?:you|we|i) |could (?:you|we|i) |i(?:'d| would) like to |i want to |let'?s )*(?:change|move|switch|reschedule|make|update|modify)\b"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Goal:
     """One thing asked for. `act` is the verb; the rest is what this clause said (nothing is filled in from before)."""
@@ -439,7 +515,7 @@ class Lexicon:
         for word in re.findall(r"[a-z0-9]+", folded):
             if word in STOP or len(word) < 3 or word.isdigit():
                 continue
-            known = word if word in self.words else self._near(word)
+            known = word if word in self.words else self._near(word) or (word if word in SPECIFIC else None)
             if known and known not in kept:
                 kept.append(known)
         return kept[:6]
@@ -553,7 +629,19 @@ def understand(
             merged[-1] = _absorb(goal, merged[-1])
         else:
             merged.append(goal)
-    return merged
+    return _shared(merged)
+
+
+def _shared(goals: list[Goal]) -> list[Goal]:
+    """ "A boat trip, dinner on Friday and a hotel in Lisbon for two": place and people hold for all of them."""
+    city = next((goal.city for goal in goals if goal.city), None)
+    party = next((goal.party for goal in goals if goal.party.said), Party())
+    if len([goal for goal in goals if goal.act == "search"]) < 2:
+        return goals
+    return [
+        replace(goal, city=goal.city or city, party=goal.party if goal.party.said else party) if goal.act == "search" else goal
+        for goal in goals
+    ]
 
 
 def _absorb(main: Goal, extra: Goal) -> Goal:
@@ -624,7 +712,7 @@ def _unknown_city(clause: str, lexicon: Lexicon) -> str | None:
         return None
     first = fold(match[1].split(" ")[0])
     common = "the this that these those town advance general total case order front mind which what with some there here your my our city center centre morning evening afternoon night summer winter spring autumn bed eat have stay talk speak pay make take change book know find look least most"
-    if first in common.split() or first in STOP or first in lexicon.words or kinds_in(first):
+    if first in common.split() or first in WEEKDAYS or first in MONTHS or first in STOP or first in lexicon.words or kinds_in(first):
         return None
     return match[1].title() if re.search(r"\b(?:in|to|visit(?:ing)?)\b", match[0]) else None
 
@@ -632,6 +720,7 @@ def _unknown_city(clause: str, lexicon: Lexicon) -> str | None:
 def _decide_act(goal: Goal, act: str | None, clause: str, question: str) -> str:
     """The act of a clause, where the words alone leave room."""
     chosen = goal.ordinal is not None or (goal.product is not None and goal.product_score >= 55)
+    told = goal.party.said or goal.when.start or goal.when.nights or goal.clock.at or goal.rooms
     if act in ("human", "paid", "refund", "trips", "promo", "restart", "help"):
         return act
     if act == "cancel":
@@ -654,8 +743,12 @@ def _decide_act(goal: Goal, act: str | None, clause: str, question: str) -> str:
         return "change"
     if act == "change" and (goal.party.said or goal.when.start or goal.clock.at) and goal.product:
         return "change"
-    if goal.party.more:
+    if goal.party.more or (act == "change" and told and CHANGE_FIRST.match(clause)):
         return "change"
+    if act in ("details", "price", "availability") and OUTSIDE.search(clause) and not chosen and not goal.kind:
+        return "outside"
+    if act in ("details", "price", "availability") and goal.product:
+        return act
     if act in ("details", "price", "availability") and (chosen or re.search(r"\b(?:it|that|this|there)\b", clause) or not goal.kind):
         return act
     if act == "availability" and goal.kind:
