@@ -110,6 +110,7 @@ def _script(scene: Scene) -> Script:
         question=str(scene.trip.get("question", "")),
         shown=[one["product_id"] for one in scene.shown],
         in_cart=in_cart,
+        trip=_trip_days(scene.trip),
     )
     told: list[str] = []
     trip = dict(scene.trip)
@@ -120,6 +121,14 @@ def _script(scene: Scene) -> Script:
             told.append(text)
         _carry(trip, goal)
     return " ".join(dict.fromkeys(told)) or phrases.WHERE_WE_ARE
+
+
+def _trip_days(trip: Mapping[str, Any]) -> tuple[date, date] | None:
+    """The days the trip is about, for "on the 13th" and "on Friday"."""
+    if not trip.get("start_date"):
+        return None
+    first = date.fromisoformat(trip["start_date"])
+    return first, date.fromisoformat(trip["end_date"]) if trip.get("end_date") else first
 
 
 def _carry(trip: dict[str, Any], goal: Goal) -> None:
@@ -314,8 +323,8 @@ def _run(wish: Mapping[str, Any], scene: Scene, goal: Goal) -> Script:
     for name, changes in (
         ("time", {"time_from": None, "time_to": None}),
         ("budget", {"budget": None, "budget_per": None, "sort": "price"}),
-        ("words", {"words": ""}),
         ("kind", {"words": wish.get("words"), "kind": None}),
+        ("words", {"words": ""}),
     ):
         if found.get("found"):
             break
@@ -487,11 +496,7 @@ def _add(goal: Goal, scene: Scene, product: str) -> Script:
     }
     done = yield do("add_to_cart", **asked_for)
     if done.get("ok") and (goal.when.ambiguous or None):
-        return (
-            phrases.added(done)
-            + " "
-            + phrases.AMBIGUOUS.format(day=phrases.day(start), other=phrases.day(goal.when.ambiguous or start))
-        )
+        return phrases.added(done) + " " + phrases.AMBIGUOUS.format(day=phrases.day(start), other=phrases.day(goal.when.ambiguous or start))
     return (yield from _after_add(done, asked_for, goal, scene, title))
 
 
@@ -628,7 +633,7 @@ def _lines_meant(goal: Goal, scene: Scene) -> list[Mapping[str, Any]]:
 
 def _change(goal: Goal, scene: Scene) -> Script:
     lines = _lines_meant(goal, scene)
-    if not lines and scene.lines and goal.party.said and not goal.kind and not goal.words:
+    if scene.lines and (goal.party.said or goal.party.more) and not (goal.kind or goal.words or goal.product or goal.ordinal):
         lines = list(scene.lines)  # "make it three people" is about the trip
     if not lines:
         if scene.shown or scene.trip.get("city"):
@@ -642,8 +647,8 @@ def _change(goal: Goal, scene: Scene) -> Script:
             yield do("ask_traveler", question="date")
             return phrases.CHANGE_WHAT.format(title=line["title"])
         done = yield do("change_cart_line", item_id=line["item_id"], **changes)
-        told.append(phrases.changed(done, str(line["title"])) if done.get("ok") else phrases.kept(done, str(line["title"])))
-    return " ".join(told)
+        told.append(phrases.changed() if done.get("ok") else phrases.kept(done, str(line["title"])))
+    return " ".join(dict.fromkeys(told))
 
 
 def _changes(goal: Goal, line: Mapping[str, Any], kind: str | None, scene: Scene) -> dict[str, Any]:

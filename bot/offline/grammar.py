@@ -216,15 +216,18 @@ def _weekday(today: date, index: int, how: str) -> tuple[date, date | None]:
     return today + timedelta(days=ahead), None
 
 
-def read_when(text: Text, today: date) -> When:
-    """Every day, range and number of nights in the sentence, put together."""
+def read_when(text: Text, today: date, trip: tuple[date, date] | None = None) -> When:
+    """Every day, range and number of nights in the sentence, put together.
+
+    `trip` is the first and last day already talked about: "the 13th" and "on Friday" mean one of these days where they can.
+    """
     nights = _read_nights(text)
     found = _read_range(text, today)
     if found is None:
         days: list[date] = []
         other: date | None = None
         for _ in range(4):
-            one = _read_day(text, today)
+            one = _read_day(text, today, trip)
             if one is None:
                 break
             if one.end is not None:
@@ -328,13 +331,23 @@ def _iso(word: str) -> date | None:
         return None
 
 
-def _read_day(text: Text, today: date) -> When | None:
+def _read_day(text: Text, today: date, trip: tuple[date, date] | None = None) -> When | None:
     """One day or one loose stretch ("next weekend", "in June")."""
     for reader in (_exact_day, _relative_day, _named_weekday, _stretch, _bare_number):
         found = reader(text, today)
         if found is not None:
-            return found
+            return _in_trip(found, trip, by_number=reader is _bare_number) if reader in (_named_weekday, _bare_number) else found
     return None
+
+
+def _in_trip(found: When, trip: tuple[date, date] | None, *, by_number: bool) -> When:
+    """The same number or weekday within the days talked about, where exactly one of them is it."""
+    if trip is None or found.start is None or found.ambiguous or trip[0] <= found.start <= trip[1]:
+        return found
+    first = trip[0] if not by_number else trip[0].replace(day=1)
+    days = [first + timedelta(days=i) for i in range(31 if by_number else min(7, (trip[1] - trip[0]).days + 1))]
+    same = [day for day in days if (day.day == found.start.day if by_number else day.weekday() == found.start.weekday())]
+    return When(same[0]) if len(same) == 1 and same[0] >= found.start else found
 
 
 def _exact_day(text: Text, today: date) -> When | None:

@@ -58,8 +58,8 @@ HOW_PAY = (
     "When you confirm the total, I hold your places and give you a link to a secure payment page; you pay by card there. "
     "Requests are paid only after the provider has said yes, and some restaurants are paid at the table."
 )
-PERSON = "Of course. I have asked one of our travel experts to join this chat. You can go on asking me meanwhile."
-POLICY_PERSON = "That needs a person. I have asked one of our travel experts to join this chat and told them what it is about."
+PERSON = "Of course. You can go on asking me meanwhile."
+POLICY_PERSON = "That needs a person, and I have told them what it is about."
 TRIPS = "Here is what you have booked and asked for:"
 NO_TRIPS = "Nothing is booked yet."
 RESTARTED = "All right, a fresh start. Where would you like to go?"
@@ -86,7 +86,7 @@ PLURAL = {
     "dining": ("table", "restaurants"),
     "transport": ("ride", "rides"),
     "guide": ("guide", "guides"),
-    None: ("thing", "things"),
+    None: ("something", "things"),
 }
 LOOSENED = {
     "time": "Nothing starts at exactly that time, but I found {what}",
@@ -133,7 +133,8 @@ def found(result: Mapping[str, Any], wish: Mapping[str, Any], place: str, loosen
     """ "I found 5 activities in Lisbon for two on Sat 5 Dec. ..." """
     count = int(result["found"])
     one, many = PLURAL.get(wish.get("kind") if loosened != "kind" else None, PLURAL[None])
-    what = f"{'a' if count == 1 else count} {one if count == 1 else many}"
+    article = "" if one == "something" else "an " if one[0] in "aeiou" else "a "
+    what = f"{article}{one}" if count == 1 else f"{count} {many}"
     where = f" in {place}" if place else ""
     start = date.fromisoformat(wish["date"]) if wish.get("date") else None
     end = date.fromisoformat(wish["end_date"]) if wish.get("end_date") else None
@@ -162,8 +163,8 @@ def added(result: Mapping[str, Any]) -> str:
     return ADDED_MORE if count > 1 else ADDED
 
 
-def changed(result: Mapping[str, Any], title: str) -> str:
-    return f"Done: {title} is now {result['price']}."
+def changed() -> str:
+    return "Done."
 
 
 def kept(result: Mapping[str, Any], title: str) -> str:

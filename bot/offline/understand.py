@@ -40,7 +40,7 @@ KINDS: Mapping[str, str] = {
     ),
     "dining": (
         r"restaurants?|dinners?|lunch(?:es)?|brunch(?:es)?|breakfasts?|supper|tables?|dine|dining|eat(?:ing)?(?: out)?|bistros?|tavernas?|"
-        r"cafes?|trattoria|izakaya|tasting menu|place to eat|somewhere to eat|where to eat|bite to eat|meal|reservation for"
+        r"cafes?|trattoria|izakaya|tasting menu|food(?! (?:tour|walk|market))|place to eat|somewhere to eat|where to eat|bite to eat|meal|reservation for"
     ),
     "transport": (
         r"transfers?|taxis?|cabs?|shuttles?|trains?|ferr(?:y|ies)|bus(?:es)?|car hire|car rental|rent(?:al)? (?:a )?car|rental car|driver|chauffeur|"
@@ -613,14 +613,21 @@ def _act(clause: str) -> str | None:
 
 
 def understand(
-    words: str, lexicon: Lexicon, today: date, *, question: str = "", shown: Sequence[str] = (), in_cart: Sequence[str] = ()
+    words: str,
+    lexicon: Lexicon,
+    today: date,
+    *,
+    question: str = "",
+    shown: Sequence[str] = (),
+    in_cart: Sequence[str] = (),
+    trip: tuple[date, date] | None = None,
 ) -> list[Goal]:
     """The goals of a message. `question` is what we last asked; `shown` and `in_cart` are product ids that "the boat" may mean."""
     text = normal(words)
     rest = GREET.sub("", text).strip()
     if not rest:
         return [Goal("greet", text)]
-    goals = [_goal(clause, words, lexicon, today, question, shown, in_cart) for clause in split_clauses(rest)]
+    goals = [_goal(clause, words, lexicon, today, question, shown, in_cart, trip) for clause in split_clauses(rest)]
     merged: list[Goal] = []
     for goal in goals:
         if merged and goal.act == "inform" and not goal.kind and goal.ordinal is None:
@@ -658,7 +665,16 @@ def _absorb(main: Goal, extra: Goal) -> Goal:
     )
 
 
-def _goal(clause: str, original: str, lexicon: Lexicon, today: date, question: str, shown: Sequence[str], in_cart: Sequence[str]) -> Goal:
+def _goal(
+    clause: str,
+    original: str,
+    lexicon: Lexicon,
+    today: date,
+    question: str,
+    shown: Sequence[str],
+    in_cart: Sequence[str],
+    trip: tuple[date, date] | None,
+) -> Goal:
     text = Text(clause)
     rooms_match = text.find(r"\b(\d|one|two|three|four) (?:double |single |twin |hotel )?rooms?\b")
     rooms = None
@@ -670,7 +686,7 @@ def _goal(clause: str, original: str, lexicon: Lexicon, today: date, question: s
         again = text.find(r"\b(?:\d|one|two|three|four) (?=(?:double |single |twin |hotel )?rooms?\b)")
         if again:
             text.take(again, "rooms")
-    when = read_when(text, today)
+    when = read_when(text, today, trip)
     party = read_party(text, answering=question in ("party", "date", "dates"))
     clock = read_clock(text)
     folded_clause = fold(clause).replace("-", " ")
@@ -741,6 +757,8 @@ def _decide_act(goal: Goal, act: str | None, clause: str, question: str) -> str:
         and not goal.kind
     ):
         return "change"
+    if act == "add" and not goal.kind and re.search(r"\b(?:it|that|this|that one|this one)\b", clause):
+        return "choose"
     if act == "change" and (goal.party.said or goal.when.start or goal.clock.at) and goal.product:
         return "change"
     if goal.party.more or (act == "change" and told and CHANGE_FIRST.match(clause)):
