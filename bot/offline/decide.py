@@ -114,12 +114,17 @@ def _script(scene: Scene) -> Script:
     )
     told: list[str] = []
     trip = dict(scene.trip)
+    agreed = goals[0].act == "yes" and len(goals) > 1  # "yes, and ...": the rest first, then the new total
+    if agreed:
+        goals = [replace(goal, act="change") if goal.act == "inform" and scene.lines else goal for goal in goals[1:]]
     for goal in goals[:4]:
         here = replace(scene, facts={**scene.facts, "trip": trip})
         text = yield from _handle(goal, here)
         if text:
             told.append(text)
         _carry(trip, goal)
+    if agreed and scene.lines:
+        told.append((yield from _checkout(scene)))
     return " ".join(dict.fromkeys(told)) or phrases.WHERE_WE_ARE
 
 

@@ -425,6 +425,9 @@ OUTSIDE = re.compile(
 )
 
 
+INDEFINITE = re.compile(
+    r"^(?:i(?:'d| would) like |i want |we want |find |show (?:me |us )?|looking for |need |i need |is there |are there |do you have )*(?:a|an|any|some)\b"
+)
 CHANGE_FIRST = re.compile(
     r"^(?:please |can (?:you|we|i) |could (?:you|we|i) |i(?:'d| would) like to |i want to |let'?s )*(?:change|move|switch|reschedule|make|update|modify)\b"
 )
@@ -718,7 +721,8 @@ def _goal(
         product_score=product[1] if product else 0.0,
         rooms=rooms,
     )
-    return replace(goal, act=_decide_act(goal, act, clause, question))
+    named_before = goal.product is not None and (goal.product in shown or goal.product in in_cart) and goal.product_score >= 70
+    return replace(goal, act=_decide_act(goal, act, clause, named_before))
 
 
 def _unknown_city(clause: str, lexicon: Lexicon) -> str | None:
@@ -733,7 +737,7 @@ def _unknown_city(clause: str, lexicon: Lexicon) -> str | None:
     return match[1].title() if re.search(r"\b(?:in|to|visit(?:ing)?)\b", match[0]) else None
 
 
-def _decide_act(goal: Goal, act: str | None, clause: str, question: str) -> str:
+def _decide_act(goal: Goal, act: str | None, clause: str, named_before: bool) -> str:
     """The act of a clause, where the words alone leave room."""
     chosen = goal.ordinal is not None or (goal.product is not None and goal.product_score >= 55)
     told = goal.party.said or goal.when.start or goal.when.nights or goal.clock.at or goal.rooms
@@ -771,9 +775,7 @@ def _decide_act(goal: Goal, act: str | None, clause: str, question: str) -> str:
         return act
     if act == "availability" and goal.kind:
         return "search"
-    if chosen and (goal.ordinal is not None or act == "add" or goal.product_score >= 70):
-        if act in ("details", "price", "availability"):
-            return act
+    if goal.ordinal is not None or (chosen and (act == "add" or (named_before and not INDEFINITE.search(clause)))):
         return "choose"
     if goal.kind or (goal.words and (goal.city or act == "add" or goal.when.start or len(goal.words.split()) >= 1)):
         if OUTSIDE.search(clause) and not goal.kind:
