@@ -633,9 +633,10 @@ def understand(
     goals = [_goal(clause, words, lexicon, today, question, shown, in_cart, trip) for clause in split_clauses(rest)]
     merged: list[Goal] = []
     for goal in goals:
-        if merged and goal.act == "inform" and not goal.kind and goal.ordinal is None:
+        small_talk = bool(merged) and merged[-1].act in ("yes", "no", "thanks", "greet", "bye")
+        if merged and not small_talk and goal.act == "inform" and not goal.kind and goal.ordinal is None:
             merged[-1] = _absorb(merged[-1], goal)  # "... for two. On Saturday, please."
-        elif merged and merged[-1].act in ("inform", "thanks", "yes") and goal.act == "search":
+        elif merged and merged[-1].act in ("inform", "thanks") and goal.act == "search":
             merged[-1] = _absorb(goal, merged[-1])
         else:
             merged.append(goal)
