@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+import structlog
 
 from channels.bus import Bus
 from channels.settings import Settings
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
     from channels.worker import Worker
 
 SANDBOX_PATH = "/stripe-local"
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +60,14 @@ def choose_gateway(settings: Settings) -> Gateway:
             secret_key=settings.stripe_secret_key.get_secret_value(),
             webhook_secrets=(secret.get_secret_value(),) if secret else (),
         )
-    from channels.sandbox.secrets import local_secrets
+    from channels.sandbox.payments.keys import local_secrets
 
     local = local_secrets(settings.data_dir)
-    return StripeGateway(
-        secret_key=local.api_key,
-        webhook_secrets=(local.webhook_secret,),
-        api_base=f"http://127.0.0.1:{settings.port}{SANDBOX_PATH}",
-    )
+    return StripeGateway(secret_key=local.api_key, webhook_secrets=local.webhook_secret, api_base=f"{_local(settings)}{SANDBOX_PATH}")
+
+
+def _local(settings: Settings) -> str:
+    return f"http://127.0.0.1:{settings.port}"
 
 
 def traveler_agent(house: House, *, pace: float = 0.0) -> Any:
@@ -97,12 +103,47 @@ def web(house: House, *, works: bool = True, pace: float = 0.012) -> FastAPI:
 
     mounts: list[tuple[str, Any]] = []
     lifespans: list[Any] = []
-    if house.settings.sandbox_payments:
-        from channels.sandbox.payments import payment_sandbox
+    settings = house.settings
+    if settings.sandbox_payments:
+        from channels.sandbox.payments.app import create_sandbox
+        from channels.sandbox.payments.keys import local_secrets
 
-        sandbox = payment_sandbox(house.settings.data_dir, f"http://127.0.0.1:{house.settings.port}", SANDBOX_PATH)
-        mounts.append((SANDBOX_PATH, sandbox.app))
-        lifespans.append(sandbox.run)
+        sandbox = create_sandbox(
+            settings.data_dir / "payment-sandbox.db",
+            secrets=local_secrets(settings.data_dir),
+            public_url=f"{settings.base_url}{SANDBOX_PATH}",
+            webhook_urls=[f"{_local(settings)}/webhooks/stripe"],
+            clock=now,
+            host=settings.host,
+            allow_public=bool(settings.domain_url),
+        )
+        mounts.append((SANDBOX_PATH, sandbox))
+        lifespans.append(beside(sandbox.run, sandbox.close))
     if works:
-        lifespans.append(worker(house, pace=pace).run)
+        lifespans.append(beside(worker(house, pace=pace).run))
     return create_app(house, lifespans=lifespans, mounts=mounts)
+
+
+def beside(run: Callable[[], Awaitable[None]], close: Callable[[], None] = lambda: None) -> Any:
+    """A lifespan that keeps `run` going beside the app: one that fails is logged and started again."""
+
+    async def for_ever() -> None:
+        while True:
+            try:
+                await run()
+                return
+            except Exception:
+                log.exception("background_failed")
+                await asyncio.sleep(1.0)
+
+    @asynccontextmanager
+    async def lifespan(_app: Any) -> AsyncIterator[None]:
+        task = asyncio.create_task(for_ever())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            close()
+
+    return lifespan

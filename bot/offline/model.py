@@ -16,6 +16,7 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import PrivateAttr
 
 from bot.offline.plan import Step
 
@@ -29,13 +30,17 @@ class OfflineModel(BaseChatModel):
 
     planner: Planner
     pace: float = 0.0
+    _described: dict[tuple[int, ...], list[dict[str, Any]]] = PrivateAttr(default_factory=dict)
 
     @property
     def _llm_type(self) -> str:
         return NAME
 
     def bind_tools(self, tools: Sequence[Any], *, tool_choice: Any = None, **kwargs: Any) -> Runnable[Any, AIMessage]:
-        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], tool_choice=tool_choice, **kwargs)
+        key = tuple(id(tool) for tool in tools)  # the graph binds the same tools at every call
+        if key not in self._described:
+            self._described[key] = [convert_to_openai_tool(tool) for tool in tools]
+        return self.bind(tools=self._described[key], tool_choice=tool_choice, **kwargs)
 
     def _reply(self, messages: Sequence[BaseMessage], kwargs: dict[str, Any]) -> AIMessage:
         names = [tool["function"]["name"] for tool in kwargs.get("tools") or ()]
