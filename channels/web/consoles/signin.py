@@ -1,0 +1,7 @@
+from fastapi import APIRouter
+
+from channels.main import House
+
+
+def router(house: House, limits: object) -> APIRouter:
+    return APIRouter()
