@@ -11,6 +11,7 @@ from core import bookings, carts, conversations, people
 from core.availability import Ask
 from core.db import Database, upsert
 from core.engine import Actor, Engine
+from core.schema import booking as booking_table
 from core.schema import (
     destination,
     fee_rule,
@@ -26,7 +27,6 @@ from core.schema import (
     slot,
     unit,
 )
-from core.schema import booking as booking_table
 
 DAY = date(2026, 12, 4)
 LONG_AGO = datetime(2026, 11, 1, tzinfo=UTC)
@@ -176,5 +176,4 @@ def snapshot(db: Database) -> dict[str, list[tuple[Any, ...]]]:
     """Everything that is money or places, to show that nothing has moved."""
     tables = (payment, share, refund, ledger_entry, booking_table, slot)
     with db.read() as tx:
-        return {table.name: sorted((tuple(map(str, row)) for row in tx.execute(select(table)))) for table in tables}
-
+        return {table.name: sorted(tuple(map(str, row)) for row in tx.execute(select(table))) for table in tables}

@@ -30,11 +30,13 @@ class MemoryGateway:
         self.down = False
         self.refusals: list[GatewayRefused] = []  # raised by the next acts, which do not happen
         self.lose = 0  # so many acts happen without an answer
+        self._made = 0
         self._lock = threading.Lock()
 
     def payment_link(self, order: PaymentOrder, *, key: str) -> PaymentLink:
         def act() -> PaymentLink:
-            session = f"cs_{len(self.pages) + 1}"
+            self._made += 1
+            session = f"cs_{self._made}"
             total = sum(line.quantity * line.unit_amount for line in order.lines)
             self.pages[session] = FetchedPayment(session, "open", total, order.currency.lower())
             return PaymentLink(session, f"https://pay.example/{session}")
