@@ -169,8 +169,9 @@ def _book(
         record(tx, value["id"], "reserve", "", "ON_HOLD", actor, now)
     tx.execute(update(cart).where(cart.c.id == basket.id).values(status="ordered"))
     rows = {r.id: r for r in tx.execute(select(booking).where(booking.c.id.in_([value["id"] for value in made])))}
-    instant = [rows[v["id"]] for v in made if v["booking_type"] == "INSTANT" and not v["pay_at_provider"]]
-    direct = [rows[v["id"]] for v in made if v["booking_type"] == "INSTANT" and v["pay_at_provider"]]
+    at_once = [rows[v["id"]] for v in made if v["booking_type"] == "INSTANT"]
+    direct = [one for one in at_once if one.pay_at_provider or one.amount == 0]  # nothing to pay here, so nothing to wait for
+    instant = [one for one in at_once if one not in direct]
     asked = [rows[v["id"]] for v in made if v["booking_type"] == "REQUEST"]
     fees = [line for line in lines if line.kind == "fee"]
     payments = _open_payments(tx, engine, actor, row.id, instant, fees, now)
