@@ -331,7 +331,7 @@ price_adjustment = Table(
     Column("threshold", Integer),  # nights, days ahead or people
     Column("bps", Integer),  # discounts are negative
     Column("amount", BigInteger),
-    Column("per", String(10), nullable=False, server_default="BOOKING"),  # for amounts: BOOKING, PERSON, NIGHT, PERSON_NIGHT
+    Column("per", String(12), nullable=False, server_default="BOOKING"),  # for amounts: BOOKING, PERSON, NIGHT, PERSON_NIGHT
     Column("code", String(40)),
     Column("from_date", Date),
     Column("to_date", Date),

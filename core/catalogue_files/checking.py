@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from core import schema
-from core.catalogue_files.records import FeeRule, Option, Product, Provider, Resource, place_faults_of
+from core.catalogue_files.records import Adjustment, FeeRule, Option, Product, Provider, Resource, place_faults_of
 from core.catalogue_files.report import Problems, Progress
+from core.catalogue_files.rows import adjustments_back
 from core.catalogue_files.spool import Spool, Spooled
 from core.db import Database
 
@@ -24,6 +25,7 @@ STAGED = "~"  # the first letter of product.loaded_by while an import stages the
 class ProviderFacts:
     name: str
     currency: str
+    adjustments: tuple[Adjustment, ...]  # those that every product of the provider has
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,17 @@ class Known:
     def provider(self, key: str) -> ProviderFacts | None:
         if key not in self._providers:
             spooled = self.spool.get("provider", key)
-            row = json.loads(spooled.body) if spooled else self._row(schema.provider, key)
-            self._providers[key] = ProviderFacts(row["name"], row["currency"]) if row else None
+            self._providers[key] = _provider_facts(Provider.model_validate_json(spooled.body)) if spooled else self._loaded_provider(key)
         return self._providers[key]
+
+    def _loaded_provider(self, key: str) -> ProviderFacts | None:
+        row = self._row(schema.provider, key)
+        if row is None or self.tx is None:
+            return None
+        table = schema.price_adjustment
+        query = select(table).where(table.c.scope == "PROVIDER", table.c.scope_id == key).order_by(table.c.id)
+        parts = adjustments_back(self.tx.execute(query), row["currency"])
+        return ProviderFacts(row["name"], row["currency"], tuple(Adjustment.model_validate(part) for part in parts))
 
     def city(self, key: str) -> CityFacts | None:
         if key not in self._cities:
@@ -84,6 +94,10 @@ class Known:
             return None
         row = self.tx.execute(select(table).where(table.c.id == key)).one_or_none()
         return dict(row._mapping) if row else None
+
+
+def _provider_facts(record: Provider) -> ProviderFacts:
+    return ProviderFacts(record.name, record.currency, tuple(record.adjustments))
 
 
 @contextmanager

@@ -245,7 +245,8 @@ def make(kind: str, body: str, world: Known, now: datetime, made: Made) -> None:
             if owner is None or city is None:
                 raise Busy(f"{record.id} refers to something that was removed during the import. Please import again.")
             currency = record.currency or owner.currency
-            row = shapes.product_row(record, currency=currency, zone=record.time_zone or city.time_zone)
+            zone = record.time_zone or city.time_zone
+            row = shapes.product_row(record, currency=currency, zone=zone, of_provider=owner.adjustments)
             made.rows.add(product, [{**row, "publish": record.published}])
             made.rows.add(schema.resource, shapes.own_resource_rows(record))
             made.rows.add(schema.option, shapes.option_rows(record))

@@ -220,7 +220,7 @@ class Policy(_Row):
     type: Literal["policy"] = "policy"
     id: Id
     name: Annotated[str, StringConstraints(min_length=1, max_length=120)]
-    tiers: Tiers
+    tiers: Tiers = []
 
     def faults(self) -> Iterator[Fault]:
         shares = [tier["refund_bps"] for tier in self.tiers]

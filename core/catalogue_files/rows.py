@@ -112,7 +112,7 @@ def resource_parts(record: Resource | Option, resource_id: str, year: int) -> Ro
     return rows
 
 
-def product_row(record: Product, *, currency: str, zone: str) -> Row:
+def product_row(record: Product, *, currency: str, zone: str, of_provider: Sequence[Adjustment]) -> Row:
     """Without `published`, which the loader decides, and without `accepting` where the file does not say it."""
     deposit = record.deposit_percent
     row: Row = {
@@ -128,7 +128,7 @@ def product_row(record: Product, *, currency: str, zone: str) -> Row:
         "availability_mode": record.availability_mode,
         "currency": currency,
         "time_zone": zone,
-        "from_amount": from_amount(record, currency),
+        "from_amount": from_amount(record, currency, of_provider),
         "max_party": record.max_party,
         "min_party": record.min_party,
         "min_age": record.min_age,
@@ -204,7 +204,7 @@ def product_parts(record: Product, currency: str, year: int) -> Rows:
     return rows
 
 
-def from_amount(record: Product, currency: str) -> int | None:
+def from_amount(record: Product, currency: str, of_provider: Sequence[Adjustment]) -> int | None:
     """The least one adult may pay before discounts, with the extras and taxes that come on top; for stays a night."""
     cheapest: int | None = None
     for option in record.options:
@@ -219,19 +219,16 @@ def from_amount(record: Product, currency: str) -> int | None:
         cheapest = least if cheapest is None else min(cheapest, least)
     if cheapest is None:
         return None
-    nightly = record.kind == "stay"
+    by_the_stay = ("BOOKING", "PERSON") if record.kind == "stay" else ()  # no part of the price of a night
     for kind in ("extra", "tax"):
         added = 0
-        for one in record.adjustments:
-            if (
-                one.kind != kind
-                or one.included
-                or one.from_
-                or one.to
-                or (nightly and one.per in ("BOOKING", "PERSON") and one.percent is None)
-            ):
+        for one in (*record.adjustments, *of_provider):
+            if one.kind != kind or one.included or one.from_ or one.to:
                 continue
-            added += percent(cheapest, _bps(one.percent)) if one.percent is not None else _minor(one.amount, currency) or 0
+            if one.percent is not None:
+                added += percent(cheapest, _bps(one.percent))
+            elif one.per not in by_the_stay:
+                added += _minor(one.amount, currency) or 0
         cheapest += added
     return cheapest
 

@@ -198,7 +198,7 @@ def upgrade() -> None:
         sa.Column("threshold", sa.Integer(), nullable=True),
         sa.Column("bps", sa.Integer(), nullable=True),
         sa.Column("amount", sa.BigInteger(), nullable=True),
-        sa.Column("per", sa.String(length=10), server_default="BOOKING", nullable=False),
+        sa.Column("per", sa.String(length=12), server_default="BOOKING", nullable=False),
         sa.Column("code", sa.String(length=40), nullable=True),
         sa.Column("from_date", sa.Date(), nullable=True),
         sa.Column("to_date", sa.Date(), nullable=True),
