@@ -97,7 +97,7 @@ def _terms(ask: Ask) -> dict[str, Any]:
         "date": ask.local_date.isoformat(),
         "end": ask.end_date.isoformat() if ask.end_date else None,
         "start": ask.local_start,
-        "units": dict(({ADULT: 1} if ask.units is None else ask.units)),
+        "units": dict({ADULT: 1} if ask.units is None else ask.units),
         "quantity": ask.quantity,
     }
 
