@@ -242,6 +242,8 @@ def _line(words: Words, line: Mapping[str, Any], *, with_button: bool) -> Wire:
     steps = [step for step in line.get("price_lines", ()) if step["amount"] and step["kind"] != "base"]
     if steps:
         detail += " \u00b7 " + ", ".join(f"{step['text']} {words.price(step['amount'], line['currency'])}" for step in steps[:3])
+    if line.get("tiers") is not None and line["kind"] == "own":
+        detail += "\n" + "; ".join(_policy(words, line["tiers"]))
     made: Wire = {"label": line["title"], "detail": detail, "amount": words.price(line["amount"], line["currency"])}
     if with_button and line.get("button"):
         made["button"] = words.button(line["button"])

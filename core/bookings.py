@@ -32,7 +32,7 @@ def propose_checkout(engine: Engine, actor: Actor) -> dict[str, Any]:
     """Freeze the cart's terms for the traveler to confirm. Nothing is held or charged yet.
 
     The same terms give the same proposal; other terms supersede it. Raises Refused for an empty cart, PriceChanged
-    never: prices are refreshed first and `changed` lists what moved.
+    never: prices are refreshed first and `changed` lists what moved. `policies` are the cancellation tiers by product.
     """
     now = engine.clock()
     with engine.db.write() as tx:
@@ -74,8 +74,10 @@ def propose_checkout(engine: Engine, actor: Actor) -> dict[str, Any]:
             )
         else:
             proposal_id = same.id
+        policies = {product_id: list(one.tiers) for product_id, one in listings(tx, [line["product_id"] for line in view["lines"] if line["product_id"]]).items()}
         return {
             "proposal_id": proposal_id,
+            "policies": policies,
             "changed": changed,
             "expires_at": (now + engine.rules.proposal_life).isoformat(),
             **{k: terms[k] for k in ("lines", "totals")},

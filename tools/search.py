@@ -144,7 +144,7 @@ def offer_card(offer: Offer, units: Mapping[str, int] | None) -> dict[str, Any]:
         "date": iso(offer.day),
         "end_date": iso(offer.end),
         "starts": list(offer.starts),
-        "left": offer.left,
+        "left": None if option.counts == "BOOKING" else offer.left,  # one guide is one guide, not a last chance
         "amount": offer.amount,
         "from_amount": offer.from_amount,
         "currency": offer.currency,
