@@ -530,8 +530,9 @@ def receive(engine: Engine, body: bytes, signature: str) -> str:
                 received_at=now,
             )
             .on_conflict_do_nothing(index_elements=["id"])
-        )
-        if fresh.rowcount == 1 and event.ours:
+            .returning(webhook_event.c.id)
+        ).first()
+        if fresh is not None and event.ours:
             jobs.enqueue(tx, "webhook", {"event_id": event.id}, run_at=now, now=now)
     return event.id
 
