@@ -140,15 +140,19 @@ class _Checks:
     def _add(self, one: Spooled, field: str, expected: str, found: Any) -> None:
         self._problems.add(*one.place(field), expected, found)
 
+    def _missing(self, one: Spooled, field: str, kind: str, key: str) -> None:
+        if not self._spool.is_broken(kind, key):
+            self._add(one, field, f"the id of a {kind}", key)
+
     def provider(self, one: Spooled) -> None:
         record = Provider.model_validate_json(one.body)
         if record.policy and not self._world.policy(record.policy):
-            self._add(one, "policy", "the id of a policy", record.policy)
+            self._missing(one, "policy", "policy", record.policy)
 
     def resource(self, one: Spooled) -> None:
         record = Resource.model_validate_json(one.body)
         if self._world.provider(record.provider) is None:
-            self._add(one, "provider", "the id of a provider", record.provider)
+            self._missing(one, "provider", "provider", record.provider)
 
     def owners(self, chunk: Sequence[Spooled]) -> None:
         """A product belongs to the set of files that brought it, and only that set may change it."""
@@ -164,11 +168,11 @@ class _Checks:
         record = Product.model_validate_json(one.body)
         owner = self._world.provider(record.provider)
         if owner is None:
-            self._add(one, "provider", "the id of a provider", record.provider)
+            self._missing(one, "provider", "provider", record.provider)
         if self._world.city(record.destination) is None:
-            self._add(one, "destination", "the id of a destination", record.destination)
+            self._missing(one, "destination", "destination", record.destination)
         if record.policy and not self._world.policy(record.policy):
-            self._add(one, "policy", "the id of a policy", record.policy)
+            self._missing(one, "policy", "policy", record.policy)
         currency = record.currency or (owner.currency if owner else None)
         for field_, expected, found in record.faults_in(currency) if currency else ():
             self._add(one, field_, expected, found)
@@ -182,7 +186,7 @@ class _Checks:
             return
         place = self._world.place(option.resource)
         if place is None:
-            self._add(one, f"{path}.resource", "the id of a resource", option.resource)
+            self._missing(one, f"{path}.resource", "resource", option.resource)
             return
         if place.provider != record.provider:
             self._add(one, f"{path}.resource", f"a resource of {record.provider}", f"{option.resource} of {place.provider}")
@@ -196,7 +200,7 @@ class _Checks:
     def fee_rule(self, one: Spooled) -> None:
         record = FeeRule.model_validate_json(one.body)
         if record.scope == "PROVIDER" and record.of and self._world.provider(record.of) is None:
-            self._add(one, "of", "the id of a provider", record.of)
+            self._missing(one, "of", "provider", record.of)
         first = self._fees.setdefault((record.party, record.scope, record.of), record.id)
         if first != record.id:
             self._add(

@@ -211,6 +211,8 @@ class _Reader:
         self._counts[kind] = self._counts.get(kind, 0) + 1
         record = self._valid(TYPES[kind], value, file, line)
         if record is None:
+            if isinstance(value.get("id"), str):
+                self._spool.put_broken(kind, value["id"])
             return
         body = json.dumps({"type": kind, **record.written()}, ensure_ascii=False, separators=(",", ":"))
         taken = self._spool.put(kind, record.id, file, line, body, origins)

@@ -45,6 +45,7 @@ class Spool:
             "CREATE TABLE part (owner TEXT, parent TEXT, name TEXT, file TEXT, line INTEGER, body TEXT, taken INTEGER DEFAULT 0)"
         )
         self._db.execute("CREATE INDEX part_parent ON part (owner, parent, name)")
+        self._db.execute("CREATE TABLE broken (kind TEXT, id TEXT, PRIMARY KEY (kind, id))")
         self._db.execute("CREATE TABLE base (kind TEXT, file TEXT, line INTEGER, body TEXT)")
 
     def close(self) -> None:
@@ -60,6 +61,13 @@ class Spool:
             file, line = self._db.execute("SELECT file, line FROM record WHERE kind = ? AND id = ?", (kind, key)).fetchone()
             return file, line
         return None
+
+    def put_broken(self, kind: str, key: str) -> None:
+        """A record that is there but wrong: what refers to it is not to blame."""
+        self._db.execute("INSERT OR IGNORE INTO broken VALUES (?, ?)", (kind, key))
+
+    def is_broken(self, kind: str, key: str) -> bool:
+        return self._db.execute("SELECT 1 FROM broken WHERE kind = ? AND id = ?", (kind, key)).fetchone() is not None
 
     def put_base(self, kind: str, file: str, line: int, body: dict[str, Any]) -> None:
         """A CSV row whose parts may stand in other files."""
