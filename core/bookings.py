@@ -74,7 +74,10 @@ def propose_checkout(engine: Engine, actor: Actor) -> dict[str, Any]:
             )
         else:
             proposal_id = same.id
-        policies = {product_id: list(one.tiers) for product_id, one in listings(tx, [line["product_id"] for line in view["lines"] if line["product_id"]]).items()}
+        policies = {
+            product_id: list(one.tiers)
+            for product_id, one in listings(tx, [line["product_id"] for line in view["lines"] if line["product_id"]]).items()
+        }
         return {
             "proposal_id": proposal_id,
             "policies": policies,
