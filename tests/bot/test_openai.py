@@ -34,12 +34,12 @@ def shop(sqlite: Database, clock: Clock, gateway: MemoryGateway, tmp_path: Path)
     return engine
 
 
-async def ask(engine: Engine, url: str, *, responses: bool = False, timeout: float = 3) -> tuple[str, list[Any], str]:
+async def ask(engine: Engine, url: str, *, responses: bool = False, seconds: float = 3) -> tuple[str, list[Any], str]:
     """One turn with the model at `url`: (the answer's text, the cart's lines, the model that answered or why it did not)."""
     offline = OfflineModel(planner=OfflinePlanner(engine))
-    model = live_model(ModelChoice(api_key="sk-test", base_url=f"{url}/v1", model="gpt-test", timeout=timeout, responses=responses))
+    model = live_model(ModelChoice(api_key="sk-test", base_url=f"{url}/v1", model="gpt-test", timeout=seconds, responses=responses))
     assert model is not None
-    agent = build_agent("traveler", model, offline, read("traveler"), timeout=timeout)
+    agent = build_agent("traveler", model, offline, read("traveler"), timeout=seconds)
     conversation_id, _ = await asyncio.to_thread(lambda: conversations.start(engine, channel="web"))
     with engine.db.read() as tx:
         owner = conversations.get(tx, conversation_id).account_id
@@ -91,6 +91,6 @@ async def test_a_stalled_model_is_given_up_within_its_time(shop: Engine, llmock:
     llmock.reply("too late")
     llmock.stall()
     began = asyncio.get_running_loop().time()
-    _text, _lines, cause = await ask(shop, llmock.url, timeout=1.0)
+    _text, _lines, cause = await ask(shop, llmock.url, seconds=1.0)
     assert cause == "TimeoutError"
     assert asyncio.get_running_loop().time() - began < 6
