@@ -50,8 +50,11 @@ def _data(house: House, row: Any, locale: str) -> dict[str, Any]:
     return {"at": row.created_at.isoformat(), **wire(house.settings.base_url, row, locale)}
 
 
-async def follow(read: Callable[[int], list[Line]], subscription: Subscription, after: int) -> AsyncGenerator[bytes]:
-    """Every line after `after` once and in order, then what comes; ends when the page fell too far behind or the house closes."""
+async def follow(read: Callable[[int], list[Line]], subscription: Subscription, after: int, *, touched: str = "") -> AsyncGenerator[bytes]:
+    """Every line after `after` once and in order, then what comes; ends when the page fell too far behind or the house closes.
+
+    `touched` names an event that says "something moved" for pages that show more than this log.
+    """
     last = after
     yield b"retry: 1500\n" + event("ready", {"after": after})
     while True:
@@ -66,6 +69,8 @@ async def follow(read: Callable[[int], list[Line]], subscription: Subscription, 
             if passing is None:
                 return
             yield passing
+        if touched:
+            yield event(touched, {})
 
 
 async def _until_touched(subscription: Subscription) -> AsyncIterator[bytes | None]:
@@ -111,3 +116,17 @@ async def _end_with(receive: Receive, subscription: Subscription) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     subscription.push(None)
+
+
+async def touches(subscription: Subscription, *, name: str) -> AsyncGenerator[bytes]:
+    """Only that something happened: the page asks again for what it shows."""
+    yield b"retry: 2000\n" + event("ready", {})
+    while True:
+        async for passing in _until_touched(subscription):
+            if passing is None:
+                return
+            if passing == PING:
+                yield passing
+                break
+        else:
+            yield event(name, {})
