@@ -331,7 +331,7 @@ price_adjustment = Table(
     Column("threshold", Integer),  # nights, days ahead or people
     Column("bps", Integer),  # discounts are negative
     Column("amount", BigInteger),
-    Column("per", String(10), nullable=False, server_default="BOOKING"),  # for amounts: BOOKING, PERSON, NIGHT, PERSON_NIGHT
+    Column("per", String(12), nullable=False, server_default="BOOKING"),  # for amounts: BOOKING, PERSON, NIGHT, PERSON_NIGHT
     Column("code", String(40)),
     Column("from_date", Date),
     Column("to_date", Date),
@@ -351,6 +351,40 @@ fee_rule = Table(
     Column("min_amount", BigInteger),
     Column("max_amount", BigInteger),
     UniqueConstraint("party", "scope", "scope_id"),
+)
+
+# What catalogue files brought in: a load is one import, an entry what a record was when it was last taken in, and a change a
+# record that waits for the load's switch-over. A load that never became live is leftover, and the next import removes it.
+
+catalogue_load = Table(
+    "catalogue_load",
+    metadata,
+    _id(),
+    Column("source", String(60), nullable=False),
+    Column("state", String(10), nullable=False),  # staging, live, dropped
+    Column("started_at", Moment, nullable=False),
+    Column("finished_at", Moment),
+)
+
+catalogue_entry = Table(
+    "catalogue_entry",
+    metadata,
+    Column("kind", String(12), nullable=False),
+    Column("id", String(64), nullable=False),
+    Column("digest", String(40), nullable=False),
+    Column("load_id", String(64), nullable=False, index=True),
+    PrimaryKeyConstraint("kind", "id"),
+)
+
+catalogue_change = Table(
+    "catalogue_change",
+    metadata,
+    Column("load_id", String(64), nullable=False),
+    Column("kind", String(12), nullable=False),
+    Column("id", String(64), nullable=False),
+    Column("digest", String(40), nullable=False),
+    Column("record", Text, nullable=False),
+    PrimaryKeyConstraint("load_id", "kind", "id"),
 )
 
 # ── conversation ──────────────────────────────────────────────────────────────────────────────────

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, bindparam, exists, func, literal, select, text
 
 from core import availability, pricing
 from core.availability import Ask
@@ -67,8 +67,59 @@ def fold(words: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKD", words.lower()) if not unicodedata.combining(c))
 
 
+IDLE = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "but",
+        "by",
+        "can",
+        "for",
+        "from",
+        "get",
+        "go",
+        "have",
+        "i",
+        "in",
+        "is",
+        "it",
+        "me",
+        "my",
+        "near",
+        "of",
+        "on",
+        "or",
+        "our",
+        "some",
+        "something",
+        "that",
+        "the",
+        "there",
+        "these",
+        "this",
+        "to",
+        "up",
+        "us",
+        "want",
+        "we",
+        "where",
+        "which",
+        "with",
+        "you",
+        "your",
+    ]
+)
+
+
 def terms(words: str) -> list[str]:
-    return re.findall(r"[a-z0-9]+", fold(words))[:12]
+    """The words that tell things apart, twelve at most; idle ones count only where there is nothing else."""
+    found = re.findall(r"[a-z0-9]+", fold(words))
+    return ([word for word in found if word not in IDLE] or found)[:12]
 
 
 def search(engine: Engine, wish: Wish) -> list[Offer]:
@@ -109,26 +160,27 @@ def _check(wish: Wish) -> None:
 
 def _candidates(tx: Connection, wish: Wish) -> list[tuple[str, float]]:
     """(product id, score) that fit by the catalogue alone, best first."""
-    query = select(product.c.id, product.c.rating_tenths, product.c.rating_count, product.c.from_amount).where(product.c.published)
-    if wish.city:
-        query = query.where(product.c.destination_id == wish.city)
-    if wish.kind:
-        query = query.where(product.c.kind == wish.kind)
-    matched: dict[str, float] | None = None
     asked = terms(wish.words)
-    if asked:
-        matched = _matching(tx, asked, wish)
-        if not matched:
-            return []
-        query = query.where(product.c.id.in_(list(matched)))
-    rows = tx.execute(query.order_by(product.c.rating_tenths.desc(), product.c.id).limit(2000)).all()
-    scored = [(row.id, _quality(row) + (matched or {}).get(row.id, 0.0)) for row in rows]
+    rows = _matching(tx, asked, wish) if asked else _best(tx, wish)
+    best = max((float(row.score) for row in rows), default=0.0) or 1.0
+    scored = [(row, _quality(row) + (6.0 * float(row.score) / best if asked else 0.0)) for row in rows]
     if wish.sort == "price":
-        price = {row.id: row.from_amount if row.from_amount is not None else 1 << 60 for row in rows}
-        scored.sort(key=lambda pair: (price[pair[0]], pair[0]))
+        scored.sort(key=lambda pair: (pair[0].from_amount if pair[0].from_amount is not None else 1 << 60, pair[0].id))
     else:
-        scored.sort(key=lambda pair: (-pair[1], pair[0]))
-    return scored[:CANDIDATES]
+        scored.sort(key=lambda pair: (-pair[1], pair[0].id))
+    return [(row.id, score) for row, score in scored[:CANDIDATES]]
+
+
+def _best(tx: Connection, wish: Wish) -> Sequence[Any]:
+    """Without words: the best rated, or the cheapest, of a city and kind."""
+    c = product.c
+    query = select(c.id, c.rating_tenths, c.rating_count, c.from_amount, literal(0.0).label("score")).where(c.published)
+    if wish.city:
+        query = query.where(c.destination_id == wish.city)
+    if wish.kind:
+        query = query.where(c.kind == wish.kind)
+    order = (c.from_amount.is_(None), c.from_amount) if wish.sort == "price" else (QUALITY.desc(),)
+    return tx.execute(query.order_by(*order, c.id).limit(CANDIDATES)).all()
 
 
 def _quality(row: Any) -> float:
@@ -137,25 +189,42 @@ def _quality(row: Any) -> float:
     return ((row.rating_tenths or 42) * votes + 42 * 20) / (votes + 20) / 10
 
 
-def _matching(tx: Connection, asked: Sequence[str], wish: Wish) -> dict[str, float]:
-    """{product id: text score, 0 to 10 and the more words fit the higher}."""
+QUALITY = (func.coalesce(product.c.rating_tenths, 42) * product.c.rating_count + 840) * 100 / (product.c.rating_count + 20)
+"""The same in whole thousandths, for the database to sort by."""
+
+
+def _matching(tx: Connection, asked: Sequence[str], wish: Wish) -> Sequence[Any]:
+    """With words: `score` is the text's own, the more words fit the higher."""
+    place = [word for word, named in zip(_place(wish.city or "", wish.kind or ""), (wish.city, wish.kind), strict=True) if named]
     if tx.dialect.name == "sqlite":
-        rows = tx.execute(
-            text(
-                "SELECT product_id, -bm25(product_text, 0.0, 8.0, 6.0, 1.0) FROM product_text WHERE product_text MATCH :q ORDER BY 2 DESC LIMIT 1500"
-            ),
-            {"q": " OR ".join(f'"{term}"' for term in asked)},
-        ).all()
+        narrow = "".join(f' AND place : "{word}"' for word in place)
+        words, within = " OR ".join(f'"{term}"' for term in asked), ""
+        words = f"{{title tags body}} : ({words}){narrow}"
     else:
-        rows = tx.execute(
-            text(
-                "SELECT product_id, ts_rank('{0.05, 0.1, 0.6, 1.0}', document, q) FROM product_text, to_tsquery('english', :q) AS q "
-                "WHERE document @@ q ORDER BY 2 DESC LIMIT 1500"
-            ),
-            {"q": " | ".join(asked)},
-        ).all()
-    best = max((float(score) for _, score in rows), default=0.0) or 1.0
-    return {product_id: 6.0 * float(score) / best for product_id, score in rows}
+        words, within = " | ".join(asked), " & ".join(place)
+    facts = {"words": words, "within": within, "city": wish.city or "", "kind": wish.kind or ""}
+    return tx.execute(MATCHING[tx.dialect.name], facts).all()
+
+
+MATCHING = {
+    "sqlite": text(
+        "SELECT p.id, p.rating_tenths, p.rating_count, p.from_amount, f.score FROM ("
+        "SELECT k.product_id, -bm25(product_text, 8.0, 6.0, 1.0, 0.0) AS score FROM product_text "
+        "JOIN product_text_key AS k ON k.doc = product_text.rowid "
+        "WHERE product_text MATCH :words AND k.live ORDER BY score DESC LIMIT 1500) AS f "
+        "JOIN product AS p ON p.id = f.product_id "
+        "WHERE p.published AND (:city = '' OR p.destination_id = :city) AND (:kind = '' OR p.kind = :kind)"
+    ),
+    "postgresql": text(
+        "SELECT p.id, p.rating_tenths, p.rating_count, p.from_amount, "
+        "ts_rank('{0.0, 0.1, 0.6, 1.0}', t.document, q.words) AS score "
+        "FROM (SELECT to_tsquery('english', :words) AS words, CAST(:within AS tsquery) AS within) AS q "
+        "JOIN product_text AS t ON t.document @@ q.words AND (:within = '' OR t.document @@ q.within) "
+        "JOIN product AS p ON p.id = t.product_id "
+        "WHERE p.published AND (:city = '' OR p.destination_id = :city) AND (:kind = '' OR p.kind = :kind) "
+        "ORDER BY score DESC, p.id LIMIT 1500"
+    ),
+}
 
 
 def _slots(tx: Connection, listed: Any, wish: Wish) -> dict[availability.SlotKey, Any]:
@@ -273,7 +342,8 @@ def _sorted(offers: list[Offer], wish: Wish) -> list[Offer]:
 def cities(engine: Engine) -> list[dict[str, Any]]:
     """Where the marketplace sells: id, name, country, aliases, currency, time zone."""
     with engine.db.read() as tx:
-        rows = tx.execute(select(destination).order_by(destination.c.name)).all()
+        sells = exists(select(1).where(product.c.destination_id == destination.c.id, product.c.published))
+        rows = tx.execute(select(destination).where(sells).order_by(destination.c.name)).all()
     return [
         {
             "id": row.id,
@@ -287,24 +357,74 @@ def cities(engine: Engine) -> list[dict[str, Any]]:
     ]
 
 
-def index(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """(Re)write the search text of products: each row has product_id, title, tags, body."""
+def index(tx: Connection, rows: Sequence[Mapping[str, Any]], *, live: bool = True) -> None:
+    """(Re)write the search text of products, which must be there: each row has product_id, title, tags, body.
+
+    With `live` false the text waits, out of every search, until `reveal`.
+    """
     if not rows:
         return
     ids = [row["product_id"] for row in rows]
-    folded = [{k: (v if k == "product_id" else fold(str(v))) for k, v in row.items()} for row in rows]
+    places = {
+        row.id: _place(row.destination_id, row.kind)
+        for row in tx.execute(select(product.c.id, product.c.destination_id, product.c.kind).where(product.c.id.in_(ids)))
+    }
+    folded = [
+        {
+            "product_id": row["product_id"],
+            "title": fold(str(row["title"])),
+            "tags": fold(str(row["tags"])),
+            "body": fold(str(row["body"])),
+            "place": " ".join(places[row["product_id"]]),
+            "live": live,
+        }
+        for row in rows
+    ]
+    forget(tx, ids)
     if tx.dialect.name == "sqlite":
-        tx.execute(text("DELETE FROM product_text WHERE product_id = :id"), [{"id": i} for i in ids])
-        tx.execute(text("INSERT INTO product_text (product_id, title, tags, body) VALUES (:product_id, :title, :tags, :body)"), folded)
+        tx.execute(text("INSERT INTO product_text_key (product_id, live) VALUES (:product_id, :live)"), folded)
+        tx.execute(
+            text(
+                "INSERT INTO product_text (rowid, title, tags, body, place) "
+                "SELECT doc, :title, :tags, :body, :place FROM product_text_key WHERE product_id = :product_id"
+            ),
+            folded,
+        )
         return
-    tx.execute(text("DELETE FROM product_text WHERE product_id = ANY(:ids)"), {"ids": ids})
     tx.execute(
         text(
             "INSERT INTO product_text (product_id, document) VALUES (:product_id, setweight(to_tsvector('english', :title), 'A') || "
-            "setweight(to_tsvector('english', :tags), 'B') || setweight(to_tsvector('english', :body), 'C'))"
+            "setweight(to_tsvector('english', :tags), 'B') || setweight(to_tsvector('english', :body), 'C') || "
+            "setweight(array_to_tsvector(string_to_array(:place, ' ')), 'D'))"
         ),
         folded,
     )
+
+
+def forget(tx: Connection, product_ids: Sequence[str]) -> None:
+    """Drop the search text of these products."""
+    if not product_ids:
+        return
+    if tx.dialect.name == "postgresql":
+        tx.execute(text("DELETE FROM product_text WHERE product_id = ANY(:ids)"), {"ids": list(product_ids)})
+        return
+    found = text("SELECT doc FROM product_text_key WHERE product_id IN :ids").bindparams(bindparam("ids", expanding=True))
+    docs = [{"doc": row.doc} for row in tx.execute(found, {"ids": list(product_ids)})]
+    if docs:
+        tx.execute(text("DELETE FROM product_text WHERE rowid = :doc"), docs)
+        tx.execute(text("DELETE FROM product_text_key WHERE doc = :doc"), docs)
+
+
+def reveal(tx: Connection) -> None:
+    """Let searches find what was indexed while it waited. PostgreSQL asks the product itself whether it is on sale."""
+    if tx.dialect.name == "sqlite":
+        tx.execute(text("UPDATE product_text_key SET live = true WHERE NOT live"))
+
+
+def _place(destination_id: str, kind: str) -> tuple[str, str]:
+    """Two words no text contains, so that the text index itself narrows a search to a city and a kind."""
+    plain = re.sub(r"[^a-z0-9]", "", destination_id)
+    return f"zzp{plain}", f"zzk{kind}"
 
 
 def names(engine: Engine) -> Sequence[Any]:

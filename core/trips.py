@@ -26,6 +26,7 @@ FACTS = {
     "budget": dict,  # {"amount": minor units, "currency": "EUR", "per": "person" | "total" | "night"}
     "preferences": list,
     "shown": list,  # [{"n": 1, "product_id": ..., "title": ...}] as last offered
+    "shown_in": str,  # the turn they were offered in
     "focus": str,  # the product talked about
     "question": str,  # what we last asked for
 }

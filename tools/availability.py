@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from core import availability
+from core import availability, trips
 from core.availability import zone
 from core.catalogue import listing
 from tools.outcome import Desk, Outcome, press
@@ -26,6 +26,7 @@ def check_availability(
         listed = listing(tx, product_id)
     first = date or desk.engine.clock().astimezone(zone(listed)).date()
     last = end_date or first + timedelta(days=14)
+    trips.remember(desk.engine, desk.actor, {"focus": product_id})
     days = availability.available_days(desk.engine, product_id, first, last, option_id=option_id, party=max(1, people))
     free = [day for day in days if day["bookable"]]
     data = {

@@ -94,7 +94,7 @@ def add_to_cart(
     ask = Ask(product_id, option_id, date, end_date, start_time, units, quantity)
     view = carts.add(desk.engine, desk.actor, ask)
     trips.remember(desk.engine, desk.actor, {"focus": product_id, "question": None, **({"party": units} if units else {})})
-    return _changed(view, view["added"], "added_to_cart")
+    return line_outcome(view, view["added"], "added_to_cart")
 
 
 def change_cart_line(
@@ -126,7 +126,7 @@ def change_cart_line(
     view = carts.change(desk.engine, desk.actor, item_id, changes)
     if units:
         trips.remember(desk.engine, desk.actor, {"party": units})
-    return _changed(view, item_id, "cart_changed")
+    return line_outcome(view, item_id, "cart_changed")
 
 
 def remove_from_cart(desk: Desk, item_id: str) -> Outcome:
@@ -149,7 +149,8 @@ def use_promo_code(desk: Desk, code: str) -> Outcome:
     return Outcome({"code": view["promo_code"], "cart": cart_for_model(view)}, (cart_part(view),))
 
 
-def _changed(view: Mapping[str, Any], item_id: str, event: str) -> Outcome:
+def line_outcome(view: Mapping[str, Any], item_id: str, event: str) -> Outcome:
+    """A line that was just added or changed, as a short confirmation with the way on."""
     line = next((one for one in view["lines"] if one["item_id"] == item_id), None)
     if line is None:
         raise NotFound("That line is not in the cart any more.")

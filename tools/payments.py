@@ -14,7 +14,7 @@ def propose_checkout(desk: Desk) -> Outcome:
     part = {
         "type": "proposal",
         "proposal_id": made["proposal_id"],
-        "lines": made["lines"],
+        "lines": [{**line, "tiers": made["policies"].get(line["product_id"])} for line in made["lines"]],
         "totals": made["totals"],
         "changed": made["changed"],
         "expires_at": made["expires_at"],

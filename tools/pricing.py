@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from core import availability, pricing
+from core import availability, pricing, trips
 from core.availability import Ask
 from core.carts import choose_start
 from core.catalogue import listing
@@ -44,6 +44,7 @@ def explain_price(
     availability.check(listed, option, ask, desk.engine.clock(), desk.engine.rules)
     today = desk.engine.clock().astimezone(availability.zone(listed)).date()
     priced = pricing.price(listed, ask, today=today)
+    trips.remember(desk.engine, desk.actor, {"focus": product_id})
     lines = [line.as_json() for line in priced.lines]
     data = {
         "product_id": product_id,

@@ -41,6 +41,28 @@ class Tool:
         fields: dict[str, Any] = {one.name: (one.annotation, ... if one.default is one.empty else one.default) for one in given}
         return create_model(f"{self.name}_arguments", __config__=ConfigDict(extra="ignore"), **fields)
 
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """The arguments as JSON schema, without the titles and defaults that only cost tokens."""
+        return {"type": "object", "properties": {}, **_plain(self.arguments.model_json_schema())}
+
+
+def _plain(schema: Any) -> Any:
+    """Drop titles and null defaults, and write "X or null" as X: leaving an argument out says the same."""
+    if isinstance(schema, list):
+        return [_plain(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "anyOf" in schema and {"type": "null"} in schema["anyOf"]:
+        rest = [one for one in schema["anyOf"] if one != {"type": "null"}]
+        if len(rest) == 1:
+            return _plain({**{key: value for key, value in schema.items() if key != "anyOf"}, **rest[0]})
+    return {
+        key: {name: _plain(inner) for name, inner in value.items()} if key == "properties" else _plain(value)
+        for key, value in schema.items()
+        if key != "title" and not (key == "default" and value in (None, ""))
+    }
+
 
 TRAVELER: tuple[Tool, ...] = (
     Tool(search.search_offers, "READ"),

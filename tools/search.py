@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any, Literal
 
 from core import search, trips
-from core.catalogue import listing
+from core.catalogue import ADULT, listing
 from core.errors import Invalid
 from core.money import Money
 from core.search import Offer, Wish
@@ -90,15 +90,28 @@ def search_offers(
         noted["city"] = wish.city
     if units:
         noted["party"] = units
+    numbered = _numbered(desk, offers)
     if offers:
-        noted["shown"] = [
-            {"n": n, "product_id": offer.listing.id, "title": offer.listing.product.title, "amount": offer.amount or offer.from_amount}
-            for n, offer in enumerate(offers, 1)
-        ]
+        noted |= {"shown": numbered[-12:], "shown_in": desk.actor.turn_id}
     trips.remember(desk.engine, desk.actor, noted)
-    found = [_for_model(n, offer) for n, offer in enumerate(offers, 1)]
+    at = {one["product_id"]: int(one["n"]) for one in numbered}
+    found = [_for_model(at[offer.listing.id], offer) for offer in offers]
     part = {"type": "offers", "items": [offer_card(offer, units) for offer in offers]}
     return Outcome({"found": len(found), "offers": found, "page": page}, (part,) if offers else ())
+
+
+def _numbered(desk: Desk, offers: Sequence[Offer]) -> list[dict[str, Any]]:
+    """What is shown, counted as the traveler sees it: a second search of the same turn goes on counting."""
+    with desk.engine.db.read() as tx:
+        known = trips.facts(tx, desk.actor.conversation_id)
+    same_turn = bool(desk.actor.turn_id) and known.get("shown_in") == desk.actor.turn_id
+    before: list[dict[str, Any]] = list(known.get("shown") or ()) if same_turn else []
+    seen = {one["product_id"] for one in before}
+    fresh = [offer for offer in offers if offer.listing.id not in seen]
+    return before + [
+        {"n": n, "product_id": offer.listing.id, "title": offer.listing.product.title, "amount": offer.amount or offer.from_amount}
+        for n, offer in enumerate(fresh, len(before) + 1)
+    ]
 
 
 def _for_model(n: int, offer: Offer) -> dict[str, Any]:
@@ -131,12 +144,12 @@ def offer_card(offer: Offer, units: Mapping[str, int] | None) -> dict[str, Any]:
         "date": iso(offer.day),
         "end_date": iso(offer.end),
         "starts": list(offer.starts),
-        "left": offer.left,
+        "left": None if option.counts == "BOOKING" else offer.left,  # one guide is one guide, not a last chance
         "amount": offer.amount,
         "from_amount": offer.from_amount,
         "currency": offer.currency,
         "per": per_of(option),
-        "units": dict(units or {}),
+        "units": dict(units or {ADULT: 2 if offer.listing.is_stay else 1}),
     }
     add = press(
         "add_" + offer.listing.product.booking_type.lower(),

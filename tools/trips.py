@@ -86,7 +86,10 @@ def suggest_replies(desk: Desk, replies: list[str]) -> Outcome:
 def controls(desk: Desk, question: str, product_id: str | None) -> list[dict[str, Any]]:
     """The parts a traveler can answer with instead of typing."""
     if question in ("date", "dates", "party"):
-        return [date_form(desk, product_id, nights=question == "dates")]
+        with desk.engine.db.read() as tx:
+            known = trips.facts(tx, desk.actor.conversation_id)
+        form = date_form(desk, product_id, nights=question == "dates" or bool(known.get("end_date") and known.get("kind") == "stay"))
+        return [{**form, "date": known.get("start_date"), "end_date": known.get("end_date"), "units": known.get("party") or {}}]
     if question == "start_time" and product_id:
         with desk.engine.db.read() as tx:
             starts = listing(tx, product_id).option(None).starts

@@ -2,7 +2,6 @@
 
 import functools
 import re
-from collections.abc import Mapping
 from typing import Annotated, Any
 from zoneinfo import available_timezones
 
@@ -17,27 +16,12 @@ from channels.main import House
 from channels.web import session, uploads
 from channels.web.errors import SignInNeeded
 from channels.web.limits import Limits
-from channels.web.stream import EventStream, follow, read_page
+from channels.web.stream import EventStream, Reader, follow, read_page
 from core import conversations, handoff, people
 from core.engine import Actor, new_id
 from core.errors import Invalid, NotFound
-from core.schema import conversation, site
+from core.schema import site
 
-WELCOME: tuple[Mapping[str, Any], ...] = (
-    {
-        "type": "text",
-        "text": "Hello! I am Traveloure's booking assistant. Tell me where you are going, when and how many you are, "
-        "and I will find what is really free and book it for you here.",
-    },
-    {
-        "type": "quick_replies",
-        "items": [
-            {"label": "A boat trip in Lisbon on Saturday for 2"},
-            {"label": "A hotel for three nights"},
-            {"label": "What can you do?"},
-        ],
-    },
-)
 LOCALE = re.compile(r"[a-z]{2,3}(-[A-Z][a-z]{3})?(-[A-Z]{2})?")
 CLIENT_ID = r"(?!b-)[A-Za-z0-9-]{1,64}"  # never one of the house's own names ("b-<turn>", "confirmed:<payment>")
 
@@ -92,13 +76,14 @@ def router(house: House, limits: Limits) -> APIRouter:
         limits.check("sessions", address(request))
         with engine.db.read() as tx:
             ours = tx.execute(select(site.c.id).where(site.c.id == opening.site)).first() is not None
+        locale = opening.locale if LOCALE.fullmatch(opening.locale) else "en"
         conversation_id, token = conversations.start(
             engine,
             channel="web",
             site_id=opening.site if ours else "",
-            locale=opening.locale if LOCALE.fullmatch(opening.locale) else "en",
+            locale=locale,
             time_zone=opening.time_zone if opening.time_zone in available_timezones() else "UTC",
-            welcome=WELCOME,
+            welcome=inbox.welcome(locale),
         )
         return {"token": token, "conversation": conversation_id}
 
@@ -131,7 +116,7 @@ def router(house: House, limits: Limits) -> APIRouter:
     @api.get("/history")
     def history(actor: Traveler, after: Annotated[int, Query(ge=0)] = 0) -> list[dict[str, Any]]:
         """One page of events after a number, oldest first; ask again until the page is empty."""
-        return [line for _, line in read_page(house, actor.conversation_id, after, _locale(actor.conversation_id))]
+        return [line for _, line in read_page(house, actor.conversation_id, after, _reader(actor.conversation_id))]
 
     @api.get("/events")
     def events(
@@ -141,15 +126,16 @@ def router(house: House, limits: Limits) -> APIRouter:
     ) -> EventStream:
         limits.check("streams", actor.conversation_id)
         start = int(last_event_id) if re.fullmatch(r"\d{1,9}", last_event_id) else after
-        read = functools.partial(_read, actor.conversation_id, _locale(actor.conversation_id))
+        read = functools.partial(_read, actor.conversation_id, _reader(actor.conversation_id))
         return EventStream(house.bus, (f"conversation:{actor.conversation_id}",), lambda heard: follow(read, heard, start))
 
-    def _read(conversation_id: str, locale: str, after: int) -> list[tuple[int, dict[str, Any]]]:
-        return read_page(house, conversation_id, after, locale)
+    def _read(conversation_id: str, reader: Reader, after: int) -> list[tuple[int, dict[str, Any]]]:
+        return read_page(house, conversation_id, after, reader)
 
-    def _locale(conversation_id: str) -> str:
+    def _reader(conversation_id: str) -> Reader:
         with engine.db.read() as tx:
-            return str(tx.execute(select(conversation.c.locale).where(conversation.c.id == conversation_id)).scalar_one())
+            row = conversations.get(tx, conversation_id)
+        return Reader(row.locale, row.time_zone)
 
     @api.post("/uploads", status_code=201)
     def upload(actor: Traveler, file: Annotated[UploadFile, File()], id: Annotated[str, Form(max_length=64)] = "") -> dict[str, Any]:

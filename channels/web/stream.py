@@ -11,6 +11,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from anyio import to_thread
@@ -31,23 +32,31 @@ HEADERS = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
 Line = tuple[int, dict[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Whose words and clock a line is put into."""
+
+    locale: str = "en"
+    time_zone: str | None = None
+
+
 def event(kind: str, data: Mapping[str, Any], seq: int | None = None) -> bytes:
     mark = "" if seq is None else f"id: {seq}\n"
     return f"{mark}event: {kind}\ndata: {json.dumps(data, separators=(',', ':'), ensure_ascii=False)}\n\n".encode()
 
 
-def read_page(house: House, conversation_id: str, after: int, locale: str, *, staff: bool = False) -> list[Line]:
+def read_page(house: House, conversation_id: str, after: int, reader: Reader, *, staff: bool = False) -> list[Line]:
     """One page of the log as (number, {"seq", "type", "data"}), rendered; synchronous, for a worker thread."""
     with house.engine.db.read() as tx:
         rows = conversations.log_after(tx, conversation_id, after, staff=staff, limit=PAGE)
     return [
-        (row.seq, {"seq": row.seq, "type": row.kind if row.kind in ("state", "note") else "message", "data": _data(house, row, locale)})
+        (row.seq, {"seq": row.seq, "type": row.kind if row.kind in ("state", "note") else "message", "data": _data(house, row, reader)})
         for row in rows
     ]
 
 
-def _data(house: House, row: Any, locale: str) -> dict[str, Any]:
-    return {"at": row.created_at.isoformat(), **wire(house.settings.base_url, row, locale)}
+def _data(house: House, row: Any, reader: Reader) -> dict[str, Any]:
+    return {"at": row.created_at.isoformat(), **wire(house.settings.base_url, row, reader.locale, reader.time_zone)}
 
 
 async def follow(read: Callable[[int], list[Line]], subscription: Subscription, after: int, *, touched: str = "") -> AsyncGenerator[bytes]:

@@ -90,7 +90,10 @@ class Refunded:
 
 @dataclass(frozen=True, slots=True)
 class GatewayEvent:
-    """A signed hint that something happened. Only ids are taken from it; the state is fetched."""
+    """A signed hint that something happened. Only ids are taken from it; the state is fetched.
+
+    `ours` is False for another environment (live and test mixed up) or another application on the same account.
+    """
 
     id: str
     type: str
@@ -98,6 +101,7 @@ class GatewayEvent:
     object_kind: str
     payment_id: str | None = None
     account: str | None = None
+    ours: bool = True
 
 
 class Gateway(Protocol):

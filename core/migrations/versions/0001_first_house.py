@@ -67,6 +67,35 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cancellation_policy")),
     )
     op.create_table(
+        "catalogue_change",
+        sa.Column("load_id", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("digest", sa.String(length=40), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("load_id", "kind", "id", name=op.f("pk_catalogue_change")),
+    )
+    op.create_table(
+        "catalogue_entry",
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("digest", sa.String(length=40), nullable=False),
+        sa.Column("load_id", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "id", name=op.f("pk_catalogue_entry")),
+    )
+    with op.batch_alter_table("catalogue_entry", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_catalogue_entry_load_id"), ["load_id"], unique=False)
+
+    op.create_table(
+        "catalogue_load",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("source", sa.String(length=60), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("started_at", core.types.Moment(timezone=True), nullable=False),
+        sa.Column("finished_at", core.types.Moment(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_catalogue_load")),
+    )
+    op.create_table(
         "destination",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("name", sa.String(length=120), nullable=False),
@@ -169,7 +198,7 @@ def upgrade() -> None:
         sa.Column("threshold", sa.Integer(), nullable=True),
         sa.Column("bps", sa.Integer(), nullable=True),
         sa.Column("amount", sa.BigInteger(), nullable=True),
-        sa.Column("per", sa.String(length=10), server_default="BOOKING", nullable=False),
+        sa.Column("per", sa.String(length=12), server_default="BOOKING", nullable=False),
         sa.Column("code", sa.String(length=40), nullable=True),
         sa.Column("from_date", sa.Date(), nullable=True),
         sa.Column("to_date", sa.Date(), nullable=True),
@@ -821,7 +850,9 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_share_payment_id"), ["payment_id"], unique=False)
 
     if op.get_bind().dialect.name == "sqlite":
-        op.execute("CREATE VIRTUAL TABLE product_text USING fts5(product_id UNINDEXED, title, tags, body, tokenize='porter unicode61')")
+        # FTS5 finds rows by rowid only, so the key table says which row is which product; `live` is false while an import stages it
+        op.execute("CREATE TABLE product_text_key (doc INTEGER PRIMARY KEY, product_id VARCHAR(64) NOT NULL UNIQUE, live BOOLEAN NOT NULL)")
+        op.execute("CREATE VIRTUAL TABLE product_text USING fts5(title, tags, body, place, tokenize='porter unicode61')")
     else:
         op.execute("CREATE TABLE product_text (product_id varchar(64) PRIMARY KEY, document tsvector NOT NULL)")
         op.execute("CREATE INDEX ix_product_text_document ON product_text USING gin (document)")
@@ -829,6 +860,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("DROP TABLE product_text")
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute("DROP TABLE product_text_key")
     with op.batch_alter_table("share", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_share_payment_id"))
         batch_op.drop_index(batch_op.f("ix_share_booking_id"))
@@ -977,6 +1010,12 @@ def downgrade() -> None:
     op.drop_table("idempotency_key")
     op.drop_table("fee_rule")
     op.drop_table("destination")
+    op.drop_table("catalogue_load")
+    with op.batch_alter_table("catalogue_entry", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_catalogue_entry_load_id"))
+
+    op.drop_table("catalogue_entry")
+    op.drop_table("catalogue_change")
     op.drop_table("cancellation_policy")
     with op.batch_alter_table("availability_exception", schema=None) as batch_op:
         batch_op.drop_index("ix_availability_exception_scope")

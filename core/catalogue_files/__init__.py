@@ -1,0 +1,94 @@
+"""Catalogue files: reading, checking, taking in and writing out what the marketplace sells. It knows nothing of who calls it.
+
+`check` says what is wrong, `import_files` takes everything in or nothing, `export` writes what is on sale.
+The format is described in docs/catalogue.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from core.catalogue_files import loading, writing
+from core.catalogue_files.checking import cross_check
+from core.catalogue_files.loading import clean_leftovers
+from core.catalogue_files.reading import read
+from core.catalogue_files.report import Problem, Problems, Progress, Report, silent
+from core.catalogue_files.spool import Spool
+from core.catalogue_files.writing import Format
+from core.db import Database
+from core.errors import Invalid
+
+DEMO = Path(__file__).parents[2] / "demo"
+"""The demo marketplace's files, in the repository and beside the installed packages."""
+
+
+def source_of(paths: Sequence[Path]) -> str:
+    """The name of a set of files: that of its first folder or file, without the ending."""
+    return (paths[0].resolve().stem if paths else "")[:60]
+
+
+def check(
+    paths: Sequence[Path],
+    db: Database | None = None,
+    *,
+    source: str | None = None,
+    limit: int = 50,
+    progress: Progress = silent,
+) -> Report:
+    """Read and check without changing anything. With a database, files may refer to what is loaded already.
+
+    At most `limit` problems are listed, all are counted. Whether new capacities fit what is sold only an import can tell.
+    """
+    problems = Problems(limit)
+    with closing(Spool()) as spool:
+        counts = read(paths, spool, problems, progress)
+        cross_check(spool, problems, db, _source(paths, source), progress)
+    return problems.report(counts)
+
+
+def import_files(
+    db: Database,
+    paths: Sequence[Path],
+    now: datetime,
+    *,
+    source: str | None = None,
+    limit: int = 50,
+    chunk: int = 200,
+    progress: Progress = silent,
+) -> Report:
+    """Take the files in, all or nothing; where the report is not ok, nothing has changed.
+
+    `source` names the set of files (by default after the first path): its products that the files no longer name are
+    taken off sale, never deleted. Raises Busy while another import runs.
+    """
+    problems = Problems(limit)
+    name = _source(paths, source)
+    with loading.alone(db), closing(Spool()) as spool:
+        counts = read(paths, spool, problems, progress)
+        cross_check(spool, problems, db, name, progress)
+        if problems.count:
+            return problems.report(counts)
+        tally = loading.load(db, spool, problems, source=name, now=now, chunk=chunk, progress=progress)
+    report = problems.report(counts)
+    if not report.ok:
+        return report
+    return replace(report, created=tally.created, changed=tally.changed, unchanged=tally.unchanged, unpublished=tally.unpublished)
+
+
+def export(db: Database, out: Path, form: Format = "jsonl", *, progress: Progress = silent) -> dict[str, int]:
+    """Write what is on sale to `out`: a .jsonl file, or a folder of .csv files. Returns how many records of each type."""
+    return writing.export(db, out, form, progress)
+
+
+def _source(paths: Sequence[Path], source: str | None) -> str:
+    name = source_of(paths) if source is None else source
+    if not name or len(name) > 60 or name.startswith("~"):
+        raise Invalid("source", "A source is named by 1 to 60 letters and does not start with ~.")
+    return name
+
+
+__all__ = ["DEMO", "Problem", "Progress", "Report", "check", "clean_leftovers", "export", "import_files", "source_of"]

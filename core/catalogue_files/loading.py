@@ -1,0 +1,548 @@
+"""Taking a checked catalogue in while the house stays open.
+
+New products are written unpublished, in many short transactions that bookings slip between; what changes about things
+already on sale waits as a `catalogue_change`. One last transaction publishes, changes and withdraws everything together,
+so travelers see the catalogue before or after an import and never half of it. A run that dies leaves a load in state
+`staging`, which nobody sees and the next import removes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Table, and_, case, delete, func, insert, or_, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from core import availability, schema, search
+from core.catalogue import Listing, Option, listings
+from core.catalogue_files import rows as shapes
+from core.catalogue_files.checking import STAGED, Known, known
+from core.catalogue_files.records import Destination, FeeRule, Policy, Product, Provider, Resource
+from core.catalogue_files.report import Problems, Progress
+from core.catalogue_files.spool import Spool, Spooled
+from core.db import Database, upsert
+from core.engine import new_id
+from core.errors import Busy
+from core.schema import catalogue_change, catalogue_entry, catalogue_load, product
+
+ADVISORY_KEY = 7_246_114  # any number, the same in every process
+BEFORE_PRODUCTS = ("destination", "policy", "provider", "resource")
+KINDS = (*BEFORE_PRODUCTS, "product", "fee_rule")
+TABLES: dict[str, Table] = {
+    "destination": schema.destination,
+    "policy": schema.cancellation_policy,
+    "provider": schema.provider,
+    "resource": schema.resource,
+}
+YEARLY = re.compile(r'"(from|to)":"\d\d-\d\d"|"restrictions"')
+
+
+@dataclass(slots=True)
+class Tally:
+    created: dict[str, int] = field(default_factory=dict)
+    changed: dict[str, int] = field(default_factory=dict)
+    unchanged: int = 0
+    unpublished: int = 0
+
+
+class SlotConflict(Exception):
+    """New capacities that what is sold already does not fit into."""
+
+    def __init__(self, conflicts: Sequence[Conflict]) -> None:
+        super().__init__(f"{len(conflicts)} slots")
+        self.conflicts = conflicts
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    resource_id: str
+    product_id: str
+    option_id: str
+    local_date: date
+    local_start: str
+    sold: int
+    capacity: int
+
+
+@contextmanager
+def alone(db: Database) -> Iterator[None]:
+    """One import at a time; the lock goes with the process. Raises Busy."""
+    busy = "Another catalogue import is running. Please wait for it to end."
+    if db.dialect == "sqlite":
+        handle = os.open(f"{db.url.database}.import.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise Busy(busy) from error
+            yield
+        finally:
+            os.close(handle)
+        return
+    with db.autocommit() as connection:
+        if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": ADVISORY_KEY}).scalar_one():
+            raise Busy(busy)
+        try:
+            yield
+        finally:
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": ADVISORY_KEY})
+
+
+def load(db: Database, spool: Spool, problems: Problems, *, source: str, now: datetime, chunk: int, progress: Progress) -> Tally:
+    """Take everything in, or nothing where a new capacity does not fit what is sold (then `problems` names the slots)."""
+    clean_leftovers(db, now, chunk)
+    load_id = new_id()[:16]
+    with db.write() as tx:
+        tx.execute(insert(catalogue_load).values(id=load_id, source=source, state="staging", started_at=now))
+    tally = Tally()
+    with known(spool, None) as world:
+        staging = _Staging(db, spool, world, load_id, now, tally)
+        total = sum(spool.count(kind) for kind in KINDS)
+        done = 0
+        for kind in KINDS:
+            for records in spool.chunks(kind, chunk):
+                staging.stage(kind, records)
+                done += len(records)
+                progress("loading", done, total)
+    gone = list(_vanished(db, spool, source))
+    progress("publishing", 0, None)
+    try:
+        with db.write() as tx:
+            touched = _switch(tx, load_id, source, gone, now, chunk, tally)
+    except SlotConflict as error:
+        for conflict in error.conflicts:
+            _say(conflict, spool, problems)
+        clean_leftovers(db, now, chunk)
+        return tally
+    with db.write() as tx:  # a booking that began before the switch may have opened a slot at the old capacity
+        fit_slots(tx, touched, now.date())
+        tx.execute(delete(catalogue_change).where(catalogue_change.c.load_id == load_id))
+    progress("publishing", total, total)
+    return tally
+
+
+def _say(conflict: Conflict, spool: Spool, problems: Problems) -> None:
+    at = f"{conflict.local_date} {conflict.local_start}".strip()
+    expected = f"{conflict.sold} places or more in the slot {conflict.resource_id} {at}, because {conflict.sold} are held or sold"
+    one = spool.get("resource", conflict.resource_id) or spool.get("product", conflict.product_id)
+    if one is None:
+        problems.add("", 0, "capacity", expected, conflict.capacity)
+        return
+    path = ""
+    if one.kind == "product":
+        record = Product.model_validate_json(one.body)
+        path = next((f"options[{at}]." for at, option in enumerate(record.options) if record.gid(option) == conflict.option_id), "")
+    problems.add(*one.place(f"{path}capacity"), expected, conflict.capacity)
+
+
+class _Staging:
+    """Writes chunks: what is new in place but out of sight, what changes into `catalogue_change`."""
+
+    def __init__(self, db: Database, spool: Spool, world: Known, load_id: str, now: datetime, tally: Tally) -> None:
+        self._db, self._spool, self._world, self._load, self._now, self._tally = db, spool, world, load_id, now, tally
+
+    def stage(self, kind: str, records: Sequence[Spooled]) -> None:
+        ids = [one.id for one in records]
+        with self._db.read() as tx:
+            self._world.tx = tx
+            digests = {
+                row.id: row.digest
+                for row in tx.execute(
+                    select(catalogue_entry.c.id, catalogue_entry.c.digest).where(
+                        catalogue_entry.c.kind == kind, catalogue_entry.c.id.in_(ids)
+                    )
+                )
+            }
+            table = TABLES.get(kind, product if kind == "product" else schema.fee_rule)
+            existing = set(tx.execute(select(table.c.id).where(table.c.id.in_(ids))).scalars())
+            fresh: list[tuple[Spooled, str]] = []
+            changed: list[tuple[Spooled, str]] = []
+            for one in records:
+                digest = self._digest(one)
+                if one.id in existing and digests.get(one.id) == digest:
+                    self._tally.unchanged += 1
+                elif one.id in existing or kind == "fee_rule":  # a fee rule counts at once, so it waits for the switch too
+                    changed.append((one, digest))
+                else:
+                    fresh.append((one, digest))
+                named = self._tally.changed if one.id in existing else self._tally.created
+                if digests.get(one.id) != digest or one.id not in existing:
+                    named[kind] = named.get(kind, 0) + 1
+            made = self._made(kind, [one for one, _ in fresh])
+        self._world.tx = None
+        if not fresh and not changed:
+            return
+        with self._db.write() as tx:
+            if fresh:
+                insert_rows(tx, made.rows)
+                search.index(tx, made.texts, live=False)
+                entries = [{"kind": kind, "id": one.id, "digest": digest, "load_id": self._load} for one, digest in fresh]
+                _put_entries(tx, entries)
+            if changed:
+                waiting = [
+                    {"load_id": self._load, "kind": kind, "id": one.id, "digest": digest, "record": one.body} for one, digest in changed
+                ]
+                tx.execute(insert(catalogue_change), waiting)
+
+    def _digest(self, one: Spooled) -> str:
+        """Of all that decides a record's rows, so that the same digest means the same rows."""
+        facts = [one.body, str(self._now.year) if YEARLY.search(one.body) else ""]
+        if one.kind == "product":
+            record = Product.model_validate_json(one.body)
+            facts += [repr(self._world.provider(record.provider)), repr(self._world.city(record.destination))]
+        return hashlib.blake2b("\n".join(facts).encode(), digest_size=16).hexdigest()
+
+    def _made(self, kind: str, records: Sequence[Spooled]) -> Made:
+        made = Made()
+        for one in records:
+            make(kind, one.body, self._world, self._now, made)
+        marker = f"{STAGED}{self._load}"
+        for row in made.rows.tables.get(product, ()):
+            row["loaded_by"] = marker if row.pop("publish") else f"{marker}-"
+            row["published"] = False
+        for row in made.rows.tables.get(schema.provider, ()):
+            row["created_at"] = self._now
+        return made
+
+
+@dataclass(slots=True)
+class Made:
+    """The rows of some records. Product rows carry `publish`: whether the file wants them on sale."""
+
+    rows: shapes.Rows = field(default_factory=shapes.Rows)
+    texts: list[dict[str, str]] = field(default_factory=list)
+
+
+def make(kind: str, body: str, world: Known, now: datetime, made: Made) -> None:
+    """Add the rows of one record."""
+    year = now.year
+    match kind:
+        case "destination":
+            made.rows.add(schema.destination, [shapes.destination_row(Destination.model_validate_json(body))])
+        case "policy":
+            made.rows.add(schema.cancellation_policy, [shapes.policy_row(Policy.model_validate_json(body))])
+        case "provider":
+            provider = Provider.model_validate_json(body)
+            made.rows.add(schema.provider, [shapes.provider_row(provider)])
+            made.rows.join(shapes.provider_parts(provider, year))
+        case "resource":
+            resource = Resource.model_validate_json(body)
+            made.rows.add(schema.resource, [shapes.resource_row(resource)])
+            made.rows.join(shapes.resource_parts(resource, resource.id, year))
+        case "fee_rule":
+            made.rows.add(schema.fee_rule, [shapes.fee_row(FeeRule.model_validate_json(body))])
+        case _:
+            record = Product.model_validate_json(body)
+            owner, city = world.provider(record.provider), world.city(record.destination)
+            if owner is None or city is None:
+                raise Busy(f"{record.id} refers to something that was removed during the import. Please import again.")
+            currency = record.currency or owner.currency
+            zone = record.time_zone or city.time_zone
+            row = shapes.product_row(record, currency=currency, zone=zone, of_provider=owner.adjustments)
+            made.rows.add(product, [{**row, "publish": record.published}])
+            made.rows.add(schema.resource, shapes.own_resource_rows(record))
+            made.rows.add(schema.option, shapes.option_rows(record))
+            made.rows.join(shapes.product_parts(record, currency, year))
+            made.texts.append(shapes.text_of(record, city=city.name, provider=owner.name))
+
+
+def insert_rows(tx: Connection, made: shapes.Rows) -> None:
+    for table in shapes.ORDER:
+        for batch in _alike(made.tables.get(table, ())):
+            tx.execute(insert(table), batch)
+
+
+def _alike(made: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Rows with the same columns, because one INSERT takes no others."""
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in made:
+        groups.setdefault(tuple(row), []).append(row)
+    yield from groups.values()
+
+
+def _put_entries(tx: Connection, entries: Sequence[Mapping[str, Any]]) -> None:
+    statement = upsert(tx)(catalogue_entry)
+    tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=["kind", "id"], set_={"digest": statement.excluded.digest, "load_id": statement.excluded.load_id}
+        ),
+        list(entries),
+    )
+
+
+# the switch-over
+
+
+def _vanished(db: Database, spool: Spool, source: str) -> Iterator[str]:
+    """Products this source brought once and does not name any more."""
+    after = ""
+    while True:
+        query = select(product.c.id).where(product.c.loaded_by == source, product.c.id > after).order_by(product.c.id).limit(2000)
+        with db.read() as tx:
+            ids = list(tx.execute(query).scalars())
+        if not ids:
+            return
+        after = ids[-1]
+        yield from (key for key in ids if not spool.has("product", key))
+
+
+def _switch(tx: Connection, load_id: str, source: str, gone: Sequence[str], now: datetime, chunk: int, tally: Tally) -> set[str]:
+    """Everything at once; returns the resources whose capacity may have changed. Raises SlotConflict."""
+    world = Known(Spool(), tx)
+    touched: set[str] = set()
+    for kind in KINDS:
+        after = ""
+        while True:
+            waiting = tx.execute(
+                select(catalogue_change)
+                .where(catalogue_change.c.load_id == load_id, catalogue_change.c.kind == kind, catalogue_change.c.id > after)
+                .order_by(catalogue_change.c.id)
+                .limit(chunk)
+            ).all()
+            if not waiting:
+                break
+            after = waiting[-1].id
+            touched |= _apply(tx, kind, waiting, world, source, now)
+            _put_entries(tx, [{"kind": kind, "id": row.id, "digest": row.digest, "load_id": load_id} for row in waiting])
+    marker = f"{STAGED}{load_id}"
+    tx.execute(update(product).where(product.c.loaded_by == marker).values(published=True, loaded_by=source))
+    tx.execute(update(product).where(product.c.loaded_by == f"{marker}-").values(loaded_by=source))
+    search.reveal(tx)
+    for at in range(0, len(gone), chunk):
+        some = gone[at : at + chunk]
+        tally.unpublished += tx.execute(update(product).where(product.c.id.in_(some), product.c.published).values(published=False)).rowcount
+        tx.execute(delete(catalogue_entry).where(catalogue_entry.c.kind == "product", catalogue_entry.c.id.in_(some)))
+        search.forget(tx, some)
+    conflicts = fit_slots(tx, touched, now.date())
+    if conflicts:
+        raise SlotConflict(conflicts)
+    tx.execute(update(catalogue_load).where(catalogue_load.c.id == load_id).values(state="live", finished_at=now))
+    return touched
+
+
+def _apply(tx: Connection, kind: str, waiting: Sequence[Any], world: Known, source: str, now: datetime) -> set[str]:
+    """Change records that are on sale; returns the resources to look at."""
+    made = Made()
+    for row in waiting:
+        make(kind, row.record, world, now, made)
+    ids = [row.id for row in waiting]
+    if kind == "product":
+        return _apply_products(tx, ids, made, source)
+    if kind == "fee_rule":
+        for row in made.rows.tables[schema.fee_rule]:
+            rule = schema.fee_rule.c
+            same = and_(rule.party == row["party"], rule.scope == row["scope"], rule.scope_id == row["scope_id"])
+            tx.execute(delete(schema.fee_rule).where(or_(rule.id == row["id"], same)))
+        insert_rows(tx, made.rows)
+        return set()
+    table = TABLES[kind]
+    for row in made.rows.tables.pop(table):
+        tx.execute(update(table).where(table.c.id == row["id"]).values(**row))
+    resources: set[str] = set()
+    if kind == "provider":
+        _delete_scoped(tx, "PROVIDER", ids)
+        resources = set(tx.execute(select(schema.resource.c.id).where(schema.resource.c.provider_id.in_(ids))).scalars())
+    if kind == "resource":
+        _delete_places(tx, ids)
+        resources = set(ids)
+    insert_rows(tx, made.rows)
+    return resources
+
+
+def _apply_products(tx: Connection, ids: Sequence[str], made: Made, source: str) -> set[str]:
+    option, tables = schema.option, made.rows.tables
+    before = tx.execute(select(option.c.id, option.c.resource_id).where(option.c.product_id.in_(ids))).all()
+    wanted = {row["id"] for row in tables[option]}
+    _delete_below_options(tx, [row.id for row in before])
+    _delete_scoped(tx, "PRODUCT", ids)
+    _delete_places(tx, [*{row.id for row in before} | {row["id"] for row in tables.get(schema.resource, ())}])
+    for row in tables.pop(product):
+        values = {**row, "published": row["publish"], "loaded_by": source}
+        del values["publish"]
+        for column in ("rating_tenths", "rating_count", "rating_source"):  # what travelers wrote outlives what a file says
+            values[column] = case((product.c.rating_source == "reviews", product.c[column]), else_=values[column])
+        tx.execute(update(product).where(product.c.id == row["id"]).values(**values))
+    _put(tx, schema.resource, tables.pop(schema.resource, []))
+    _put(tx, option, tables.pop(option))
+    insert_rows(tx, made.rows)  # an option the file dropped keeps its row for its bookings; without a rate plan nobody is offered it
+    search.index(tx, made.texts)
+    kept = tx.execute(select(option.c.resource_id).where(option.c.id.in_(wanted))).scalars()
+    return set(kept)
+
+
+def _put(tx: Connection, table: Table, made: Sequence[dict[str, Any]]) -> None:
+    """Insert, or update where the id is there."""
+    if made:
+        statement = upsert(tx)(table)
+        changes = {name: statement.excluded[name] for name in made[0] if name != "id"}
+        tx.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changes), list(made))
+
+
+def _delete_below_options(tx: Connection, option_ids: Sequence[str]) -> None:
+    plan = schema.rate_plan
+    tx.execute(delete(schema.rate).where(schema.rate.c.rate_plan_id.in_(select(plan.c.id).where(plan.c.option_id.in_(option_ids)))))
+    for table in (plan, schema.unit, schema.restriction):
+        tx.execute(delete(table).where(table.c.option_id.in_(option_ids)))
+
+
+def _delete_scoped(tx: Connection, scope: str, ids: Sequence[str]) -> None:
+    """Adjustments, and the exceptions that files gave; what a provider entered stays."""
+    one, other = schema.price_adjustment, schema.availability_exception
+    tx.execute(delete(one).where(one.c.scope == scope, one.c.scope_id.in_(ids)))
+    tx.execute(delete(other).where(other.c.scope == scope, other.c.scope_id.in_(ids), other.c.source == shapes.SOURCE))
+
+
+def _delete_places(tx: Connection, resource_ids: Sequence[str]) -> None:
+    rule = schema.availability_rule
+    tx.execute(delete(rule).where(rule.c.resource_id.in_(resource_ids)))
+    _delete_scoped(tx, "RESOURCE", resource_ids)
+
+
+# slots that somebody touched keep their own capacity, so a new one has to be brought to them
+
+
+def fit_slots(tx: Connection, resource_ids: set[str], today: date) -> list[Conflict]:
+    """Give the touched slots from today on the capacity the catalogue says now; returns those where more is sold than that.
+
+    A closed day keeps its slot: its bookings stand, and nobody can add to them.
+    """
+    conflicts: list[Conflict] = []
+    ordered = sorted(resource_ids)
+    for at in range(0, len(ordered), 200):
+        some = ordered[at : at + 200]
+        slots = tx.execute(
+            select(schema.slot)
+            .where(schema.slot.c.resource_id.in_(some), schema.slot.c.local_date >= today - timedelta(days=1))
+            .order_by(schema.slot.c.resource_id, schema.slot.c.local_date, schema.slot.c.local_start)
+        ).all()
+        if not slots:
+            continue
+        sellers = _sellers(tx, {row.resource_id for row in slots})
+        for row in slots:
+            conflict = _fit(tx, row, sellers.get(row.resource_id, []))
+            if conflict is not None:
+                conflicts.append(conflict)
+    return conflicts
+
+
+def _sellers(tx: Connection, resource_ids: set[str]) -> dict[str, list[tuple[Listing, Option]]]:
+    query = select(schema.option.c.product_id).distinct().where(schema.option.c.resource_id.in_(resource_ids))
+    sellers: dict[str, list[tuple[Listing, Option]]] = {}
+    for listed in listings(tx, sorted(tx.execute(query).scalars())).values():
+        if listed.product.published:
+            for option in listed.options:
+                sellers.setdefault(option.resource_id, []).append((listed, option))
+    return sellers
+
+
+def _fit(tx: Connection, row: Any, sellers: Sequence[tuple[Listing, Option]]) -> Conflict | None:
+    best: tuple[int, Listing, Option] | None = None
+    for listed, option in sellers:
+        labels = {label for start in option.starts for label in start.occupies} or {""}
+        capacity = availability.capacity_on(listed, option, row.local_date, row.local_start)
+        if row.local_start in labels and (best is None or capacity > best[0]):
+            best = (capacity, listed, option)
+    sold = row.held + row.booked
+    if best is None:
+        return None
+    capacity, listed, option = best
+    if capacity == 0 and (sold == 0 or not availability.unruled(listed, option, row.local_date, row.local_start)):
+        return None
+    if capacity == row.capacity:
+        return None
+    slot = schema.slot
+    done = tx.execute(
+        update(slot)
+        .where(
+            slot.c.resource_id == row.resource_id,
+            slot.c.local_date == row.local_date,
+            slot.c.local_start == row.local_start,
+            slot.c.held + slot.c.booked <= capacity,
+        )
+        .values(capacity=capacity)
+    )
+    if done.rowcount == 1:
+        return None
+    return Conflict(row.resource_id, listed.id, option.id, row.local_date, row.local_start, sold, capacity)
+
+
+# what a run that died left behind
+
+
+def clean_leftovers(db: Database, now: datetime, chunk: int = 500) -> int:
+    """Remove every load that never became live; returns how many products that took away. Nobody ever saw them."""
+    with db.read() as tx:
+        stale = list(tx.execute(select(catalogue_load.c.id).where(catalogue_load.c.state == "staging")).scalars())
+    removed = 0
+    for load_id in stale:
+        marks = (f"{STAGED}{load_id}", f"{STAGED}{load_id}-")
+        removed += _repeat(db, lambda tx, marks=marks: _drop_products(tx, marks, chunk))  # type: ignore[misc]
+        for kind in ("product", "resource", "provider", "policy", "destination"):
+            _repeat(db, lambda tx, kind=kind, load_id=load_id: _drop_entries(tx, kind, load_id, chunk))  # type: ignore[misc]
+        with db.write() as tx:
+            tx.execute(delete(catalogue_change).where(catalogue_change.c.load_id == load_id))
+            tx.execute(update(catalogue_load).where(catalogue_load.c.id == load_id).values(state="dropped", finished_at=now))
+    return removed
+
+
+def _repeat(db: Database, step: Callable[[Connection], int]) -> int:
+    """Short transactions until there is nothing left to do."""
+    total = 0
+    while True:
+        with db.write() as tx:
+            done = step(tx)
+        total += done
+        if not done:
+            return total
+
+
+def _drop_products(tx: Connection, marks: Sequence[str], chunk: int) -> int:
+    ids = list(tx.execute(select(product.c.id).where(product.c.loaded_by.in_(marks)).limit(chunk)).scalars())
+    if not ids:
+        return 0
+    options = list(tx.execute(select(schema.option.c.id).where(schema.option.c.product_id.in_(ids))).scalars())
+    search.forget(tx, ids)
+    _delete_below_options(tx, options)
+    _delete_scoped(tx, "PRODUCT", ids)
+    tx.execute(delete(schema.option).where(schema.option.c.id.in_(options)))
+    _delete_places(tx, options)
+    tx.execute(delete(schema.resource).where(schema.resource.c.id.in_(options)))
+    tx.execute(delete(catalogue_entry).where(catalogue_entry.c.kind == "product", catalogue_entry.c.id.in_(ids)))
+    tx.execute(delete(product).where(product.c.id.in_(ids)))
+    return len(ids)
+
+
+def _drop_entries(tx: Connection, kind: str, load_id: str, chunk: int) -> int:
+    mine = and_(catalogue_entry.c.load_id == load_id, catalogue_entry.c.kind == kind)
+    ids = list(tx.execute(select(catalogue_entry.c.id).where(mine).limit(chunk)).scalars())
+    for key in ids if kind in TABLES else ():
+        try:
+            with tx.begin_nested():
+                if kind == "provider":
+                    _delete_scoped(tx, "PROVIDER", [key])
+                if kind == "resource":
+                    _delete_places(tx, [key])
+                tx.execute(delete(TABLES[kind]).where(TABLES[kind].c.id == key))
+        except IntegrityError:  # somebody has begun to use it, so it stays
+            continue
+    tx.execute(delete(catalogue_entry).where(mine, catalogue_entry.c.id.in_(ids)))
+    return len(ids)
+
+
+def loads(tx: Connection, limit: int = 20) -> Sequence[Any]:
+    """The latest imports: id, source, state, started_at, finished_at."""
+    return tx.execute(select(catalogue_load).order_by(catalogue_load.c.started_at.desc(), catalogue_load.c.id).limit(limit)).all()
+
+
+def loaded_products(tx: Connection, source: str) -> int:
+    """How many products on sale came from this source."""
+    query = select(func.count()).select_from(product).where(product.c.loaded_by == source, product.c.published)
+    return int(tx.execute(query).scalar_one())
