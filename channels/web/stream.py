@@ -59,8 +59,11 @@ def _data(house: House, row: Any, reader: Reader) -> dict[str, Any]:
     return {"at": row.created_at.isoformat(), **wire(house.settings.base_url, row, reader.locale, reader.time_zone)}
 
 
-async def follow(read: Callable[[int], list[Line]], subscription: Subscription, after: int) -> AsyncGenerator[bytes]:
-    """Every line after `after` once and in order, then what comes; ends when the page fell too far behind or the house closes."""
+async def follow(read: Callable[[int], list[Line]], subscription: Subscription, after: int, *, touched: str = "") -> AsyncGenerator[bytes]:
+    """Every line after `after` once and in order, then what comes; ends when the page fell too far behind or the house closes.
+
+    `touched` names an event that says "something moved" for pages that show more than this log.
+    """
     last = after
     yield b"retry: 1500\n" + event("ready", {"after": after})
     while True:
@@ -75,6 +78,8 @@ async def follow(read: Callable[[int], list[Line]], subscription: Subscription, 
             if passing is None:
                 return
             yield passing
+        if touched:
+            yield event(touched, {})
 
 
 async def _until_touched(subscription: Subscription) -> AsyncIterator[bytes | None]:
@@ -120,3 +125,17 @@ async def _end_with(receive: Receive, subscription: Subscription) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     subscription.push(None)
+
+
+async def touches(subscription: Subscription, *, name: str) -> AsyncGenerator[bytes]:
+    """Only that something happened: the page asks again for what it shows."""
+    yield b"retry: 2000\n" + event("ready", {})
+    while True:
+        async for passing in _until_touched(subscription):
+            if passing is None:
+                return
+            if passing == PING:
+                yield passing
+                break
+        else:
+            yield event(name, {})

@@ -241,10 +241,11 @@ p{margin:0}
 .face.on::after{content:"";position:absolute;inset-block-end:0;inset-inline-end:0;width:10px;height:10px;border-radius:50%;background:#1c9a5b;box-shadow:0 0 0 2px var(--raised)}
 .who{min-width:0;flex:1}
 .who b{display:block;font-weight:650;font-size:15.5px;line-height:1.25;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
-.who span{display:block;font-size:13px;line-height:1.3;color:var(--muted);overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
-.ask{display:inline-flex;align-items:center;gap:6px;height:36px;padding:0 12px;border-radius:18px;border:1px solid var(--line);font-size:13px;font-weight:550;color:var(--ink);white-space:nowrap;background:var(--surface)}
-.ask:hover{border-color:var(--edge);background:var(--sunk)}
-.ask .icon{width:16px;height:16px}
+.who>div{display:flex;flex-wrap:wrap;align-items:center;gap:2px 10px;margin-block-start:2px}
+.sub-line{font-size:13px;line-height:1.3;color:var(--muted)}
+.ask{display:inline-flex;align-items:center;gap:5px;min-height:26px;padding:2px 9px 2px 7px;border-radius:13px;font-size:12.5px;font-weight:600;color:var(--accent-ink);white-space:nowrap;background:var(--accent-soft)}
+.ask:hover{text-decoration:underline;text-underline-offset:2px}
+.ask .icon{width:15px;height:15px}
 .round{width:40px;height:40px;border-radius:50%;display:grid;place-items:center;color:var(--muted);flex:none}
 .round:hover{background:var(--sunk);color:var(--ink)}
 
@@ -285,6 +286,14 @@ p{margin:0}
 .fate.bad{color:var(--bad)}
 .fate button{font-weight:600;text-decoration:underline;text-underline-offset:2px;padding:3px 0}
 .note{align-self:center;text-align:center;font-size:13px;color:var(--muted);max-width:88%;padding:2px 8px}
+.desk.row{align-items:flex-start}
+.desk.ours{align-items:flex-end}
+.desk.ours .bubble{border-radius:16px;border-end-end-radius:5px}
+.desk.ours.bot .bubble{background:var(--accent-soft)}
+.desk.ours.expert .bubble{background:var(--mine);color:var(--on-mine)}
+.desk.ours.expert .bubble a{color:inherit}
+.desk .rail,.desk .box{max-width:520px}
+.desk .box{width:100%}
 .staff .bubble{background:var(--warn-soft);color:var(--warn);border:1px dashed currentColor}
 
 .card,.box{background:var(--raised);border:1px solid var(--line);border-radius:14px;box-shadow:var(--shadow)}
@@ -293,11 +302,11 @@ p{margin:0}
 .box .lead{color:var(--muted);font-size:14px;margin-block-start:4px}
 
 .rail{position:relative;width:calc(100% + 32px);margin-inline:-16px}
-.rail ul{display:flex;gap:12px;overflow-x:auto;overscroll-behavior-x:contain;scroll-snap-type:x mandatory;scroll-padding-inline:16px;padding:4px 16px 12px;scrollbar-width:none;outline-offset:-2px;border-radius:10px}
-.rail ul::-webkit-scrollbar{display:none}
-.rail.single ul{overflow:visible}
+.rail>ul{display:flex;gap:12px;overflow-x:auto;overscroll-behavior-x:contain;scroll-snap-type:x mandatory;scroll-padding-inline:16px;padding:4px 16px 12px;scrollbar-width:none;outline-offset:-2px;border-radius:10px}
+.rail>ul::-webkit-scrollbar{display:none}
+.rail.single>ul{overflow:visible}
 :host([embedded]) .rail{width:100%;margin-inline:0}
-:host([embedded]) .rail ul{padding-inline:1px;scroll-padding-inline:1px}
+:host([embedded]) .rail>ul{padding-inline:1px;scroll-padding-inline:1px}
 .card{flex:0 0 min(248px,76%);scroll-snap-align:start;display:flex;flex-direction:column;overflow:hidden;overflow-wrap:anywhere}
 .single .card{flex-basis:100%;max-width:420px}
 .pic{position:relative;aspect-ratio:16/10;background:linear-gradient(150deg,var(--accent-soft),var(--sunk));display:grid;place-items:center;color:var(--accent-ink)}
@@ -352,9 +361,9 @@ p{margin:0}
 textarea.in{min-height:84px;resize:vertical}
 .in:focus-visible{outline:2px solid var(--accent);outline-offset:0;border-color:var(--accent)}
 [aria-invalid=true].in,[aria-invalid=true] .in{border-color:var(--bad)}
-.field.step{grid-template-columns:1fr auto;align-items:center;gap:5px 12px}
-.field.step .help,.field.step .err{grid-column:1}
-.stepper{display:flex;align-items:center;gap:4px;grid-row:1/span 2;grid-column:2}
+.field.step{grid-template-columns:1fr auto;align-items:center;gap:12px}
+.field.step>div:first-child{display:grid;gap:1px}
+.stepper{display:flex;align-items:center;gap:4px}
 .stepper input{width:46px;min-height:40px;text-align:center;border:0;background:none;font-size:17px;font-weight:600;font-variant-numeric:tabular-nums;-moz-appearance:textfield;appearance:textfield;border-radius:8px;padding:0}
 .stepper input::-webkit-inner-spin-button{-webkit-appearance:none;margin:0}
 .stepper button{width:40px;height:40px;border-radius:50%;border:1px solid var(--edge);display:grid;place-items:center}
@@ -428,9 +437,7 @@ textarea.in{min-height:84px;resize:vertical}
   :host(:not([embedded])) .panel{inset:0;width:100vw;height:var(--seen,100dvh);border:0;border-radius:0;max-height:none}
   :host([open]:not([embedded])) .launcher{display:none}
   .bubble{max-width:88%}
-  .ask{padding:0 11px}
 }
-@media (max-width:350px){.ask span{display:none}}
 @media (prefers-reduced-motion:reduce){*,*::before,*::after{animation-duration:.001s!important;animation-iteration-count:1!important;transition:none!important}}
 @media (forced-colors:active){.btn,.card,.box,.bubble,.ask{border:1px solid}}
 `;
@@ -680,7 +687,7 @@ function formField(field, prefix) {
   if (field.kind === 'date') input.addEventListener('click', () => input.showPicker?.());
   let box;
   if (field.kind === 'checkbox') box = el('div.field.tick', {}, input, label, help, err);
-  else if (field.kind === 'stepper') box = el('div.field.step', {}, label, stepper(field, input), help, err);
+  else if (field.kind === 'stepper') box = el('div.field.step', {}, el('div', {}, label, help, err), stepper(field, input));
   else box = el('div.field', {}, label, input, help, err);
   const tell = (text) => {
     err.textContent = text ?? '';
@@ -1230,7 +1237,7 @@ export class TraveloureChat extends HTMLElement {
     ui.launcher = el('button.launcher', { type: 'button', 'aria-expanded': 'false', 'aria-haspopup': 'dialog', onclick: () => this.toggle() }, icon('chat'), ui.badge);
     ui.face = el('span.face.on', { 'aria-hidden': 'true' }, icon('compass'));
     ui.title = el('b', {}, name);
-    ui.sub = el('span', {}, WORDS.assistant);
+    ui.sub = el('span.sub-line', {}, WORDS.assistant);
     ui.ask = el('button.ask', { type: 'button', onclick: () => this.#askPerson() }, icon('person'), el('span', {}, WORDS.person));
     ui.banner = el('div.banner', { role: 'status', hidden: true });
     ui.log = el('div.log', { role: 'log', 'aria-live': 'polite', 'aria-label': WORDS.log, tabindex: 0 });
@@ -1245,7 +1252,7 @@ export class TraveloureChat extends HTMLElement {
     ui.panel = el(
       'section.panel',
       { role: 'dialog', 'aria-label': `${name} chat`, tabindex: -1, hidden: true },
-      el('header.top', {}, ui.face, el('div.who', {}, ui.title, ui.sub), ui.ask, this.hasAttribute('embedded') ? null : shut),
+      el('header.top', {}, ui.face, el('div.who', {}, ui.title, el('div', {}, ui.sub, ui.ask)), this.hasAttribute('embedded') ? null : shut),
       ui.banner,
       el('div.wrap', {}, ui.log, ui.jump),
       ui.typing,
