@@ -12,7 +12,7 @@ from channels.main import House
 from channels.web import session
 from channels.web.consoles import words
 from channels.web.session import Seat
-from channels.web.stream import EventStream, Line, follow, read_page
+from channels.web.stream import EventStream, Line, Reader, follow, read_page
 from channels.web.views import page
 from core import conversations, handoff, reports
 from core.engine import Actor
@@ -80,7 +80,7 @@ def router(house: House) -> APIRouter:
         return {"packet": _words(facts, seat.person.account_id), "log": log}
 
     def _read(conversation_id: str, locale: str, after: int) -> list[Line]:
-        return read_page(house, conversation_id, after, locale, staff=True)
+        return read_page(house, conversation_id, after, Reader(locale), staff=True)
 
     @api.get("/events")
     def events(
