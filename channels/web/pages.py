@@ -66,7 +66,7 @@ def _offer(row: Any) -> dict[str, Any]:
         "reviews": row.rating_count,
         "sample": row.rating_source == "sample",
         "duration": " ".join(part for part in (f"{hours} h" if hours else "", f"{minutes} min" if minutes else "") if part),
-        "picture": row.picture if row.picture.startswith(("/", "https://")) else "/static/placeholder.svg",
+        "picture": f"/static/scenes/{row.picture}" if row.picture else "/static/placeholder.svg",
         "say": f"Tell me about {row.title} in {row.city}",
     }
 

@@ -78,7 +78,7 @@ export function el(spec, given = {}, ...children) {
 }
 
 const PATHS = {
-  chat: ['M4 5.5h16v10.5H9.5L5 19.8V16H4z'],
+  chat: ['M7 4.5h10A3.5 3.5 0 0 1 20.5 8v5.5A3.5 3.5 0 0 1 17 17h-5.3l-4.7 3.5V17A3.5 3.5 0 0 1 3.5 13.5V8A3.5 3.5 0 0 1 7 4.5z'],
   close: ['M6 6l12 12M18 6L6 18'],
   send: ['M12 19V5.5M6 11l6-6 6 6'],
   clip: ['M19 11.5l-7.4 7.4a4.6 4.6 0 0 1-6.5-6.5l8-8a3.1 3.1 0 0 1 4.4 4.4l-8 8a1.5 1.5 0 0 1-2.2-2.2l7.2-7.2'],
@@ -241,11 +241,10 @@ p{margin:0}
 .face.on::after{content:"";position:absolute;inset-block-end:0;inset-inline-end:0;width:10px;height:10px;border-radius:50%;background:#1c9a5b;box-shadow:0 0 0 2px var(--raised)}
 .who{min-width:0;flex:1}
 .who b{display:block;font-weight:650;font-size:15.5px;line-height:1.25;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
-.who>div{display:flex;flex-wrap:wrap;align-items:center;gap:2px 10px;margin-block-start:2px}
-.sub-line{font-size:13px;line-height:1.3;color:var(--muted)}
-.ask{display:inline-flex;align-items:center;gap:5px;min-height:26px;padding:2px 9px 2px 7px;border-radius:13px;font-size:12.5px;font-weight:600;color:var(--accent-ink);white-space:nowrap;background:var(--accent-soft)}
+.who>div{display:flex;flex-wrap:wrap;align-items:center;gap:3px 8px;margin-block-start:2px}
+.sub-line{font-size:12.5px;line-height:1.3;color:var(--muted)}
+.ask{display:inline-flex;align-items:center;gap:5px;min-height:26px;padding:2px 10px;border-radius:13px;font-size:12.5px;font-weight:600;color:var(--accent-ink);white-space:nowrap;background:var(--accent-soft)}
 .ask:hover{text-decoration:underline;text-underline-offset:2px}
-.ask .icon{width:15px;height:15px}
 .round{width:40px;height:40px;border-radius:50%;display:grid;place-items:center;color:var(--muted);flex:none}
 .round:hover{background:var(--sunk);color:var(--ink)}
 
@@ -381,7 +380,7 @@ textarea.in{min-height:84px;resize:vertical}
 .group h4{margin:0 0 6px;font-size:12.5px;font-weight:650;letter-spacing:.02em;color:var(--muted)}
 .line{display:grid;grid-template-columns:1fr auto;gap:0 14px;padding:5px 0;font-size:14.5px}
 .line>div:first-child{min-width:0}
-.line small{display:block;font-size:13px;color:var(--muted);line-height:1.4}
+.line small{display:block;white-space:pre-line;font-size:13px;color:var(--muted);line-height:1.4}
 .amount{font-variant-numeric:tabular-nums;text-align:end;white-space:nowrap}
 .amount s{color:var(--muted);font-size:13px;margin-inline-end:6px}
 .line .btn{grid-column:1/-1;justify-self:start;min-height:30px;padding:3px 10px;margin-block-start:5px;font-size:13px;border-radius:9px}
@@ -394,7 +393,9 @@ textarea.in{min-height:84px;resize:vertical}
 .status.ok .seal{background:var(--ok-soft);color:var(--ok)}
 .status.warn .seal{background:var(--warn-soft);color:var(--warn)}
 .status.bad .seal{background:var(--bad-soft);color:var(--bad)}
-.status>div{min-width:0}
+.status>div{min-width:0;grid-column:2}
+.top-pic{grid-column:1/-1;width:calc(100% + 32px);margin:-15px -16px 12px;aspect-ratio:16/8;object-fit:cover;border-radius:13px 13px 0 0}
+.top-pic+div{grid-column:1/-1}
 .status h3{padding-block-start:6px}
 .status .text{font-size:14.5px;margin-block-start:5px}
 .status ul{margin-block-start:9px;display:grid;gap:5px;font-size:14.5px}
@@ -828,10 +829,13 @@ const SEALS = { ok: 'check', warn: 'clock', bad: 'alert', info: 'info' };
 
 function status(ctx, part) {
   const tone = SEALS[part.tone] ? part.tone : 'info';
+  const picture = part.picture ? el('img.top-pic', { src: safe(part.picture, ctx.base), alt: '', loading: 'lazy' }) : null;
+  picture?.addEventListener('error', () => picture.remove());
   return el(
     `section.box.status.${tone}`,
     { 'aria-label': part.title ?? null },
-    el('span.seal', {}, icon(SEALS[tone])),
+    picture,
+    picture ? null : el('span.seal', {}, icon(SEALS[tone])),
     el(
       'div',
       {},
@@ -1238,7 +1242,7 @@ export class TraveloureChat extends HTMLElement {
     ui.face = el('span.face.on', { 'aria-hidden': 'true' }, icon('compass'));
     ui.title = el('b', {}, name);
     ui.sub = el('span.sub-line', {}, WORDS.assistant);
-    ui.ask = el('button.ask', { type: 'button', onclick: () => this.#askPerson() }, icon('person'), el('span', {}, WORDS.person));
+    ui.ask = el('button.ask', { type: 'button', onclick: () => this.#askPerson() }, el('span', {}, WORDS.person));
     ui.banner = el('div.banner', { role: 'status', hidden: true });
     ui.log = el('div.log', { role: 'log', 'aria-live': 'polite', 'aria-label': WORDS.log, tabindex: 0 });
     ui.jump = el('button.jump', { type: 'button', hidden: true, onclick: () => this.#toBottom(true) }, icon('down'), WORDS.jump);
