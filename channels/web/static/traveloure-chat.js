@@ -263,7 +263,7 @@ p{margin:0}
 .row.near{margin-block-start:-8px}
 .row.mine{align-items:flex-end}
 .by{font-size:12.5px;font-weight:600;color:var(--muted);margin-inline-start:4px;margin-block-end:-3px}
-.bubble{max-width:min(86%,560px);padding:10px 14px;border-radius:16px;background:var(--sunk);overflow-wrap:anywhere;text-align:start;unicode-bidi:plaintext}
+.bubble{max-width:min(82%,560px);padding:10px 14px;border-radius:16px;background:var(--sunk);overflow-wrap:anywhere;text-align:start;unicode-bidi:plaintext}
 .bubble{border-end-start-radius:5px}
 .mine .bubble{background:var(--mine);color:var(--on-mine);border-radius:16px;border-end-end-radius:5px}
 .mine .bubble a{color:inherit}
@@ -438,6 +438,7 @@ textarea.in{min-height:84px;resize:vertical}
   :host(:not([embedded])) .panel{inset:0;width:100vw;height:var(--seen,100dvh);border:0;border-radius:0;max-height:none}
   :host([open]:not([embedded])) .launcher{display:none}
   .bubble{max-width:88%}
+  .row>time{display:none}
 }
 @media (prefers-reduced-motion:reduce){*,*::before,*::after{animation-duration:.001s!important;animation-iteration-count:1!important;transition:none!important}}
 @media (forced-colors:active){.btn,.card,.box,.bubble,.ask{border:1px solid}}
@@ -1170,6 +1171,8 @@ export class TraveloureChat extends HTMLElement {
   #lastTyped = 0;
   #typingTimer = null;
   #restoring = false;
+  #following = true;
+  #moved = false;
 
   connectedCallback() {
     if (this.shadowRoot) return;
@@ -1289,7 +1292,16 @@ export class TraveloureChat extends HTMLElement {
       ui.pick.value = '';
       if (chosen) this.#upload(chosen);
     });
-    ui.log.addEventListener('scroll', () => this.#jumpLook(), { passive: true });
+    ui.log.addEventListener(
+      'scroll',
+      () => {
+        if (this.#near()) this.#following = true;
+        else if (!this.#moved) this.#following = false; // the reader scrolled up
+        this.#moved = false;
+        this.#jumpLook();
+      },
+      { passive: true },
+    );
     ui.panel.addEventListener('keydown', (event) => this.#keys(event));
     addEventListener('resize', () => this.#modal());
     visualViewport?.addEventListener('resize', () => {
@@ -1392,7 +1404,7 @@ export class TraveloureChat extends HTMLElement {
   }
 
   #message(id, data, old) {
-    const stick = this.#near();
+    const stick = this.#following;
     const mine = data.role === 'traveler';
     this.#dropDraft(data.mid);
     if (!mine) {
@@ -1411,7 +1423,7 @@ export class TraveloureChat extends HTMLElement {
     }
     this.#rows.set(data.mid, row);
     if (!old && !mine && !this.isOpen && data.mid !== 'welcome') this.#countUnread(this.#unread + 1);
-    if (!this.#restoring) this.#toBottom(stick || mine);
+    if (!this.#restoring) this.#toBottom(stick || mine, mine ? null : row);
   }
 
   /** Before what is still on its way: lines of the log keep their order. */
@@ -1471,7 +1483,7 @@ export class TraveloureChat extends HTMLElement {
     this.#setMode(data);
     if (data.mode !== 'bot') for (const mid of [...this.#drafts.keys()]) if (data.mode === 'human') this.#dropDraft(mid);
     if (data.text) {
-      const stick = this.#near();
+      const stick = this.#following;
       const row = el('div.row', { 'data-seq': id, 'data-by': 'state' }, el('p.note', {}, data.text));
       this.#place(row, data);
       if (!old && !this.isOpen && data.mode === 'human') this.#countUnread(this.#unread + 1);
@@ -1510,9 +1522,9 @@ export class TraveloureChat extends HTMLElement {
     draft.timer = setTimeout(() => this.#dropDraft(mid), DRAFT_LIFE);
     draft.frame ||= requestAnimationFrame(() => {
       draft.frame = 0;
-      const stick = this.#near();
+      const stick = this.#following;
       draft.row.replaceChildren(paint(this.#context(mid), { type: 'text', text: draft.text }));
-      this.#toBottom(stick);
+      this.#toBottom(stick, draft.row);
     });
   }
 
@@ -1534,7 +1546,7 @@ export class TraveloureChat extends HTMLElement {
       return;
     }
     const name = !who || who === 'bot' ? 'The assistant' : who;
-    const stick = this.#near();
+    const stick = this.#following && this.#near();
     typing.replaceChildren(el('span.dots', { 'aria-hidden': 'true' }, el('i'), el('i'), el('i')), el('span', {}, WORDS.typing(name)));
     typing.hidden = false;
     this.#toBottom(stick);
@@ -1749,9 +1761,19 @@ export class TraveloureChat extends HTMLElement {
     return log.scrollHeight - log.scrollTop - log.clientHeight < STICK;
   }
 
-  #toBottom(wanted) {
+  /** Show what is new; where it is taller than the log, from its beginning (and the question it answers). */
+  #toBottom(wanted, row = null) {
     const { log } = this.#ui;
-    if (wanted) log.scrollTop = log.scrollHeight;
+    if (wanted) {
+      const question = row?.previousElementSibling?.matches('.mine') ? row.previousElementSibling : row;
+      const from = question ? question.offsetTop - log.offsetTop - 12 : Infinity;
+      const to = Math.min(log.scrollHeight - log.clientHeight, from);
+      if (Math.abs(to - log.scrollTop) > 1) {
+        this.#moved = true;
+        log.scrollTop = to;
+      }
+      this.#following = true;
+    }
     this.#jumpLook();
   }
 
