@@ -28,7 +28,7 @@ from core.schema import (
     unit,
 )
 
-DAY = date(2026, 12, 4)
+DAY = date(2027, 3, 4)
 LONG_AGO = datetime(2026, 11, 1, tzinfo=UTC)
 
 
