@@ -131,22 +131,10 @@ def _serve(given: argparse.Namespace, settings: Settings) -> int:
 
 
 def _run_web(house: House, *, works: bool) -> int:
-    import uvicorn
-
     from channels.main import web
+    from channels.web.serve import server
 
-    settings = house.settings
-    config = uvicorn.Config(
-        web(house, works=works),
-        host=settings.host,
-        port=settings.port,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=3,
-        forwarded_allow_ips=settings.trusted_proxies,
-        server_header=False,
-    )
-    uvicorn.Server(config).run()
+    server(house, web(house, works=works)).run()
     house.engine.db.close()
     return 0
 

@@ -19,15 +19,25 @@ from core.schema import (
     destination,
     job,
     message,
+    option,
     outbound,
     payment,
     product,
     provider,
+    rate_plan,
 )
 
 
 def featured(engine: Engine, *, limit: int = 6) -> list[Any]:
-    """Published products that have a price, the best rated first, no more than two of a kind."""
+    """Published products that have a price, the best rated first; a mixed window: different kinds and places before more of the same."""
+    per = (
+        select(rate_plan.c.per)
+        .join(option, option.c.id == rate_plan.c.option_id)
+        .where(option.c.product_id == product.c.id)
+        .order_by(option.c.position, option.c.id)
+        .limit(1)
+        .scalar_subquery()
+    )
     with engine.db.read() as tx:
         rows = tx.execute(
             select(
@@ -43,6 +53,7 @@ def featured(engine: Engine, *, limit: int = 6) -> list[Any]:
                 product.c.rating_count,
                 product.c.rating_source,
                 product.c.picture,
+                per.label("per"),
                 destination.c.name.label("city"),
                 destination.c.country,
             )

@@ -15,7 +15,7 @@ from core.payments import collect
 from core.schema import conversation, payment
 
 KINDS = {"stay": "Stay", "activity": "Activity", "dining": "Table", "transport": "Transfer", "guide": "Guide"}
-PER = {"stay": "a night", "transport": "a ride"}
+PER = {"PERSON": "a person", "NIGHT": "a night", "BOOKING": "for your group", "UNIT": "each"}
 
 
 def router(house: House) -> APIRouter:
@@ -61,12 +61,12 @@ def _offer(row: Any) -> dict[str, Any]:
         "place": row.city,
         "instant": row.booking_type == "INSTANT",
         "price": price,
-        "per": PER.get(row.kind, "a person"),
+        "per": PER.get(row.per, ""),
         "rating": f"{row.rating_tenths / 10:.1f}" if row.rating_tenths else "",
         "reviews": row.rating_count,
         "sample": row.rating_source == "sample",
         "duration": " ".join(part for part in (f"{hours} h" if hours else "", f"{minutes} min" if minutes else "") if part),
-        "picture": row.picture if row.picture.startswith(("/", "https://")) else "/static/placeholder.svg",
+        "picture": f"/static/scenes/{row.picture}" if row.picture else "/static/placeholder.svg",
         "say": f"Tell me about {row.title} in {row.city}",
     }
 

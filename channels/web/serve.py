@@ -29,8 +29,8 @@ def server(house: House, app: ASGIApp, *, host: str | None = None, port: int | N
         host=house.settings.host if host is None else host,
         port=house.settings.port if port is None else port,
         log_level=log_level,
-        timeout_graceful_shutdown=5,
-        proxy_headers=True,
+        access_log=False,
+        timeout_graceful_shutdown=3,
         forwarded_allow_ips=house.settings.trusted_proxies,
         server_header=False,
     )

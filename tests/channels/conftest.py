@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from channels.web.serve import Server, server
 from core import conversations, people
 from core.db import Database
 from core.engine import Engine
+from tests.conftest import Clock
 from tests.gateway import MemoryGateway
 
 GENEROUS = Allowance(
@@ -114,11 +114,13 @@ def running(house: House, *, port: int = 0, allowance: Allowance = GENEROUS) -> 
         assert not thread.is_alive(), "the server did not stop"
 
 
-def build_house(database: Database, data_dir: Path, gateway: MemoryGateway | None = None, **settings: Any) -> House:
+def build_house(
+    database: Database, data_dir: Path, gateway: MemoryGateway | None = None, clock: Clock | None = None, **settings: Any
+) -> House:
     bus = Bus()
     database.listen(bus.announced)
     made = Settings(_env_file=None, TRAVELOURE_DATA=data_dir, **settings)
-    engine = Engine(db=database, gateway=gateway or MemoryGateway(), clock=lambda: datetime.now(UTC))
+    engine = Engine(db=database, gateway=gateway or MemoryGateway(), clock=clock or Clock())
     return House(made, engine, bus)
 
 

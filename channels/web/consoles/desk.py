@@ -74,13 +74,20 @@ def router(house: House) -> APIRouter:
     @api.get("/c/{conversation_id}")
     def one(conversation_id: str, seat: Expert) -> dict[str, Any]:
         facts = handoff.packet(engine, conversation_id)
+        reader = _reader(conversation_id)
         log: list[dict[str, Any]] = []
-        while batch := _read(conversation_id, facts["traveler"]["locale"], log[-1]["seq"] if log else 0):
+        while batch := _read(conversation_id, reader, log[-1]["seq"] if log else 0):
             log.extend(line for _, line in batch)
         return {"packet": _words(facts, seat.person.account_id), "log": log}
 
-    def _read(conversation_id: str, locale: str, after: int) -> list[Line]:
-        return read_page(house, conversation_id, after, Reader(locale), staff=True)
+    def _reader(conversation_id: str) -> Reader:
+        """Experts read what the traveler reads."""
+        with engine.db.read() as tx:
+            row = conversations.get(tx, conversation_id)
+        return Reader(row.locale, row.time_zone)
+
+    def _read(conversation_id: str, reader: Reader, after: int) -> list[Line]:
+        return read_page(house, conversation_id, after, reader, staff=True)
 
     @api.get("/events")
     def events(
@@ -94,9 +101,7 @@ def router(house: House) -> APIRouter:
         start = int(last_event_id) if re.fullmatch(r"\d{1,9}", last_event_id) else after
         if not c:
             return EventStream(house.bus, topics, lambda heard: follow(lambda _: [], heard, 0, touched="queue"))
-        with engine.db.read() as tx:
-            locale = str(conversations.get(tx, c).locale)
-        read = functools.partial(_read, c, locale)
+        read = functools.partial(_read, c, _reader(c))
         return EventStream(house.bus, topics, lambda heard: follow(read, heard, start, touched="queue"))
 
     @api.post("/c/{conversation_id}/claim")

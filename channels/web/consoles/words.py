@@ -42,8 +42,7 @@ def left(until: str | datetime, now: datetime) -> tuple[str, bool]:
     """How long is left ("3 h 12 m") and whether it is getting late (under an hour)."""
     ends = datetime.fromisoformat(until) if isinstance(until, str) else until
     rest = max(timedelta(0), ends - now)
-    minutes = int(rest.total_seconds() // 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = [f"{days} d" if days else "", f"{hours} h" if hours else "", f"{minutes} m" if not days else ""]
-    return " ".join(part for part in parts if part) or "0 m", rest < timedelta(hours=1)
+    hours, minutes = divmod(int(rest.total_seconds() // 60), 60)
+    if hours >= 48:
+        return f"{hours // 24} d {hours % 24} h", False
+    return f"{hours} h {minutes} m" if hours else f"{minutes} m", rest < timedelta(hours=1)

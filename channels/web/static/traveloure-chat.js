@@ -78,7 +78,7 @@ export function el(spec, given = {}, ...children) {
 }
 
 const PATHS = {
-  chat: ['M4 5.5h16v10.5H9.5L5 19.8V16H4z'],
+  chat: ['M7 4.5h10A3.5 3.5 0 0 1 20.5 8v5.5A3.5 3.5 0 0 1 17 17h-5.3l-4.7 3.5V17A3.5 3.5 0 0 1 3.5 13.5V8A3.5 3.5 0 0 1 7 4.5z'],
   close: ['M6 6l12 12M18 6L6 18'],
   send: ['M12 19V5.5M6 11l6-6 6 6'],
   clip: ['M19 11.5l-7.4 7.4a4.6 4.6 0 0 1-6.5-6.5l8-8a3.1 3.1 0 0 1 4.4 4.4l-8 8a1.5 1.5 0 0 1-2.2-2.2l7.2-7.2'],
@@ -241,11 +241,10 @@ p{margin:0}
 .face.on::after{content:"";position:absolute;inset-block-end:0;inset-inline-end:0;width:10px;height:10px;border-radius:50%;background:#1c9a5b;box-shadow:0 0 0 2px var(--raised)}
 .who{min-width:0;flex:1}
 .who b{display:block;font-weight:650;font-size:15.5px;line-height:1.25;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
-.who>div{display:flex;flex-wrap:wrap;align-items:center;gap:2px 10px;margin-block-start:2px}
-.sub-line{font-size:13px;line-height:1.3;color:var(--muted)}
-.ask{display:inline-flex;align-items:center;gap:5px;min-height:26px;padding:2px 9px 2px 7px;border-radius:13px;font-size:12.5px;font-weight:600;color:var(--accent-ink);white-space:nowrap;background:var(--accent-soft)}
+.who>div{display:flex;flex-wrap:wrap;align-items:center;gap:3px 8px;margin-block-start:2px}
+.sub-line{font-size:12.5px;line-height:1.3;color:var(--muted)}
+.ask{display:inline-flex;align-items:center;gap:5px;min-height:26px;padding:2px 10px;border-radius:13px;font-size:12.5px;font-weight:600;color:var(--accent-ink);white-space:nowrap;background:var(--accent-soft)}
 .ask:hover{text-decoration:underline;text-underline-offset:2px}
-.ask .icon{width:15px;height:15px}
 .round{width:40px;height:40px;border-radius:50%;display:grid;place-items:center;color:var(--muted);flex:none}
 .round:hover{background:var(--sunk);color:var(--ink)}
 
@@ -264,7 +263,7 @@ p{margin:0}
 .row.near{margin-block-start:-8px}
 .row.mine{align-items:flex-end}
 .by{font-size:12.5px;font-weight:600;color:var(--muted);margin-inline-start:4px;margin-block-end:-3px}
-.bubble{max-width:min(86%,560px);padding:10px 14px;border-radius:16px;background:var(--sunk);overflow-wrap:anywhere;text-align:start;unicode-bidi:plaintext}
+.bubble{max-width:min(82%,560px);padding:10px 14px;border-radius:16px;background:var(--sunk);overflow-wrap:anywhere;text-align:start;unicode-bidi:plaintext}
 .bubble{border-end-start-radius:5px}
 .mine .bubble{background:var(--mine);color:var(--on-mine);border-radius:16px;border-end-end-radius:5px}
 .mine .bubble a{color:inherit}
@@ -381,7 +380,7 @@ textarea.in{min-height:84px;resize:vertical}
 .group h4{margin:0 0 6px;font-size:12.5px;font-weight:650;letter-spacing:.02em;color:var(--muted)}
 .line{display:grid;grid-template-columns:1fr auto;gap:0 14px;padding:5px 0;font-size:14.5px}
 .line>div:first-child{min-width:0}
-.line small{display:block;font-size:13px;color:var(--muted);line-height:1.4}
+.line small{display:block;white-space:pre-line;font-size:13px;color:var(--muted);line-height:1.4}
 .amount{font-variant-numeric:tabular-nums;text-align:end;white-space:nowrap}
 .amount s{color:var(--muted);font-size:13px;margin-inline-end:6px}
 .line .btn{grid-column:1/-1;justify-self:start;min-height:30px;padding:3px 10px;margin-block-start:5px;font-size:13px;border-radius:9px}
@@ -394,7 +393,9 @@ textarea.in{min-height:84px;resize:vertical}
 .status.ok .seal{background:var(--ok-soft);color:var(--ok)}
 .status.warn .seal{background:var(--warn-soft);color:var(--warn)}
 .status.bad .seal{background:var(--bad-soft);color:var(--bad)}
-.status>div{min-width:0}
+.status>div{min-width:0;grid-column:2}
+.top-pic{grid-column:1/-1;width:calc(100% + 32px);margin:-15px -16px 12px;aspect-ratio:16/8;object-fit:cover;border-radius:13px 13px 0 0}
+.top-pic+div{grid-column:1/-1}
 .status h3{padding-block-start:6px}
 .status .text{font-size:14.5px;margin-block-start:5px}
 .status ul{margin-block-start:9px;display:grid;gap:5px;font-size:14.5px}
@@ -437,6 +438,7 @@ textarea.in{min-height:84px;resize:vertical}
   :host(:not([embedded])) .panel{inset:0;width:100vw;height:var(--seen,100dvh);border:0;border-radius:0;max-height:none}
   :host([open]:not([embedded])) .launcher{display:none}
   .bubble{max-width:88%}
+  .row>time{display:none}
 }
 @media (prefers-reduced-motion:reduce){*,*::before,*::after{animation-duration:.001s!important;animation-iteration-count:1!important;transition:none!important}}
 @media (forced-colors:active){.btn,.card,.box,.bubble,.ask{border:1px solid}}
@@ -828,10 +830,13 @@ const SEALS = { ok: 'check', warn: 'clock', bad: 'alert', info: 'info' };
 
 function status(ctx, part) {
   const tone = SEALS[part.tone] ? part.tone : 'info';
+  const picture = part.picture ? el('img.top-pic', { src: safe(part.picture, ctx.base), alt: '', loading: 'lazy' }) : null;
+  picture?.addEventListener('error', () => picture.remove());
   return el(
     `section.box.status.${tone}`,
     { 'aria-label': part.title ?? null },
-    el('span.seal', {}, icon(SEALS[tone])),
+    picture,
+    picture ? null : el('span.seal', {}, icon(SEALS[tone])),
     el(
       'div',
       {},
@@ -1166,6 +1171,8 @@ export class TraveloureChat extends HTMLElement {
   #lastTyped = 0;
   #typingTimer = null;
   #restoring = false;
+  #following = true;
+  #moved = false;
 
   connectedCallback() {
     if (this.shadowRoot) return;
@@ -1238,7 +1245,7 @@ export class TraveloureChat extends HTMLElement {
     ui.face = el('span.face.on', { 'aria-hidden': 'true' }, icon('compass'));
     ui.title = el('b', {}, name);
     ui.sub = el('span.sub-line', {}, WORDS.assistant);
-    ui.ask = el('button.ask', { type: 'button', onclick: () => this.#askPerson() }, icon('person'), el('span', {}, WORDS.person));
+    ui.ask = el('button.ask', { type: 'button', onclick: () => this.#askPerson() }, el('span', {}, WORDS.person));
     ui.banner = el('div.banner', { role: 'status', hidden: true });
     ui.log = el('div.log', { role: 'log', 'aria-live': 'polite', 'aria-label': WORDS.log, tabindex: 0 });
     ui.jump = el('button.jump', { type: 'button', hidden: true, onclick: () => this.#toBottom(true) }, icon('down'), WORDS.jump);
@@ -1285,7 +1292,16 @@ export class TraveloureChat extends HTMLElement {
       ui.pick.value = '';
       if (chosen) this.#upload(chosen);
     });
-    ui.log.addEventListener('scroll', () => this.#jumpLook(), { passive: true });
+    ui.log.addEventListener(
+      'scroll',
+      () => {
+        if (this.#near()) this.#following = true;
+        else if (!this.#moved) this.#following = false; // the reader scrolled up
+        this.#moved = false;
+        this.#jumpLook();
+      },
+      { passive: true },
+    );
     ui.panel.addEventListener('keydown', (event) => this.#keys(event));
     addEventListener('resize', () => this.#modal());
     visualViewport?.addEventListener('resize', () => {
@@ -1388,7 +1404,7 @@ export class TraveloureChat extends HTMLElement {
   }
 
   #message(id, data, old) {
-    const stick = this.#near();
+    const stick = this.#following;
     const mine = data.role === 'traveler';
     this.#dropDraft(data.mid);
     if (!mine) {
@@ -1407,7 +1423,7 @@ export class TraveloureChat extends HTMLElement {
     }
     this.#rows.set(data.mid, row);
     if (!old && !mine && !this.isOpen && data.mid !== 'welcome') this.#countUnread(this.#unread + 1);
-    if (!this.#restoring) this.#toBottom(stick || mine);
+    if (!this.#restoring) this.#toBottom(stick || mine, mine ? null : row);
   }
 
   /** Before what is still on its way: lines of the log keep their order. */
@@ -1467,7 +1483,7 @@ export class TraveloureChat extends HTMLElement {
     this.#setMode(data);
     if (data.mode !== 'bot') for (const mid of [...this.#drafts.keys()]) if (data.mode === 'human') this.#dropDraft(mid);
     if (data.text) {
-      const stick = this.#near();
+      const stick = this.#following;
       const row = el('div.row', { 'data-seq': id, 'data-by': 'state' }, el('p.note', {}, data.text));
       this.#place(row, data);
       if (!old && !this.isOpen && data.mode === 'human') this.#countUnread(this.#unread + 1);
@@ -1506,9 +1522,9 @@ export class TraveloureChat extends HTMLElement {
     draft.timer = setTimeout(() => this.#dropDraft(mid), DRAFT_LIFE);
     draft.frame ||= requestAnimationFrame(() => {
       draft.frame = 0;
-      const stick = this.#near();
+      const stick = this.#following;
       draft.row.replaceChildren(paint(this.#context(mid), { type: 'text', text: draft.text }));
-      this.#toBottom(stick);
+      this.#toBottom(stick, draft.row);
     });
   }
 
@@ -1530,7 +1546,7 @@ export class TraveloureChat extends HTMLElement {
       return;
     }
     const name = !who || who === 'bot' ? 'The assistant' : who;
-    const stick = this.#near();
+    const stick = this.#following && this.#near();
     typing.replaceChildren(el('span.dots', { 'aria-hidden': 'true' }, el('i'), el('i'), el('i')), el('span', {}, WORDS.typing(name)));
     typing.hidden = false;
     this.#toBottom(stick);
@@ -1745,9 +1761,19 @@ export class TraveloureChat extends HTMLElement {
     return log.scrollHeight - log.scrollTop - log.clientHeight < STICK;
   }
 
-  #toBottom(wanted) {
+  /** Show what is new; where it is taller than the log, from its beginning (and the question it answers). */
+  #toBottom(wanted, row = null) {
     const { log } = this.#ui;
-    if (wanted) log.scrollTop = log.scrollHeight;
+    if (wanted) {
+      const question = row?.previousElementSibling?.matches('.mine') ? row.previousElementSibling : row;
+      const from = question ? question.offsetTop - log.offsetTop - 12 : Infinity;
+      const to = Math.min(log.scrollHeight - log.clientHeight, from);
+      if (Math.abs(to - log.scrollTop) > 1) {
+        this.#moved = true;
+        log.scrollTop = to;
+      }
+      this.#following = true;
+    }
     this.#jumpLook();
   }
 
