@@ -135,7 +135,7 @@ def _run_web(house: House, *, works: bool) -> int:
     from channels.web.serve import server
 
     server(house, web(house, works=works)).run()
-    house.engine.db.close()
+    house.close()
     return 0
 
 
