@@ -28,7 +28,7 @@ from core.catalogue_files.checking import STAGED, Known, known
 from core.catalogue_files.records import Destination, FeeRule, Policy, Product, Provider, Resource
 from core.catalogue_files.report import Problems, Progress
 from core.catalogue_files.spool import Spool, Spooled
-from core.db import Database, upsert
+from core.db import Database, bulk_insert, upsert
 from core.engine import new_id
 from core.errors import Busy
 from core.schema import catalogue_change, catalogue_entry, catalogue_load, product
@@ -257,7 +257,7 @@ def make(kind: str, body: str, world: Known, now: datetime, made: Made) -> None:
 def insert_rows(tx: Connection, made: shapes.Rows) -> None:
     for table in shapes.ORDER:
         for batch in _alike(made.tables.get(table, ())):
-            tx.execute(insert(table), batch)
+            bulk_insert(tx, table, batch)
 
 
 def _alike(made: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
