@@ -9,7 +9,7 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, bindparam, select
+from sqlalchemy import BindParameter, Connection, Row, Select, Table, bindparam, select
 
 from core import schema
 from core.errors import NotFound
@@ -261,7 +261,7 @@ def destinations(tx: Connection) -> Sequence[Row[Any]]:
     return tx.execute(select(schema.destination).order_by(schema.destination.c.name)).all()
 
 
-_IDS = bindparam("ids", expanding=True)
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _OPTIONS = (
     select(schema.option, schema.resource.c.capacity.label("resource_capacity"))
     .join(schema.resource, schema.resource.c.id == schema.option.c.resource_id)

@@ -13,7 +13,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -296,22 +296,10 @@ def _vanished(db: Database, spool: Spool, source: str) -> Iterator[str]:
 
 def _switch(tx: Connection, load_id: str, source: str, gone: Sequence[str], now: datetime, chunk: int, tally: Tally) -> set[str]:
     """Everything at once; returns the resources whose capacity may have changed. Raises SlotConflict."""
-    world = Known(Spool(), tx)
     touched: set[str] = set()
-    for kind in KINDS:
-        after = ""
-        while True:
-            waiting = tx.execute(
-                select(catalogue_change)
-                .where(catalogue_change.c.load_id == load_id, catalogue_change.c.kind == kind, catalogue_change.c.id > after)
-                .order_by(catalogue_change.c.id)
-                .limit(chunk)
-            ).all()
-            if not waiting:
-                break
-            after = waiting[-1].id
-            touched |= _apply(tx, kind, waiting, world, source, now)
-            _put_entries(tx, [{"kind": kind, "id": row.id, "digest": row.digest, "load_id": load_id} for row in waiting])
+    with closing(Spool()) as nothing:  # everything a change refers to is in the database by now
+        for kind in KINDS:
+            touched |= _apply_all(tx, kind, load_id, Known(nothing, tx), source, now, chunk)
     marker = f"{STAGED}{load_id}"
     tx.execute(update(product).where(product.c.loaded_by == marker).values(published=True, loaded_by=source))
     tx.execute(update(product).where(product.c.loaded_by == f"{marker}-").values(loaded_by=source))
@@ -326,6 +314,18 @@ def _switch(tx: Connection, load_id: str, source: str, gone: Sequence[str], now:
         raise SlotConflict(conflicts)
     tx.execute(update(catalogue_load).where(catalogue_load.c.id == load_id).values(state="live", finished_at=now))
     return touched
+
+
+def _apply_all(tx: Connection, kind: str, load_id: str, world: Known, source: str, now: datetime, chunk: int) -> set[str]:
+    change, after, touched = catalogue_change.c, "", set[str]()
+    while True:
+        query = select(catalogue_change).where(change.load_id == load_id, change.kind == kind, change.id > after)
+        waiting = tx.execute(query.order_by(change.id).limit(chunk)).all()
+        if not waiting:
+            return touched
+        after = waiting[-1].id
+        touched |= _apply(tx, kind, waiting, world, source, now)
+        _put_entries(tx, [{"kind": kind, "id": row.id, "digest": row.digest, "load_id": load_id} for row in waiting])
 
 
 def _apply(tx: Connection, kind: str, waiting: Sequence[Any], world: Known, source: str, now: datetime) -> set[str]:
