@@ -64,8 +64,35 @@ def test_every_city_has_cheap_and_dear_beds_and_its_own_aliases() -> None:
 
 @pytest.mark.parametrize(
     "tag",
-    "boat sunset kids vegan vegetarian seafood romantic rooftop museum pool spa wifi breakfast parking airport hike surf wine "
-    "nightlife family budget luxury beach train ferry driver private".split(),
+    [
+        "boat",
+        "sunset",
+        "kids",
+        "vegan",
+        "vegetarian",
+        "seafood",
+        "romantic",
+        "rooftop",
+        "museum",
+        "pool",
+        "spa",
+        "wifi",
+        "breakfast",
+        "parking",
+        "airport",
+        "hike",
+        "surf",
+        "wine",
+        "nightlife",
+        "family",
+        "budget",
+        "luxury",
+        "beach",
+        "train",
+        "ferry",
+        "driver",
+        "private",
+    ],
 )
 def test_everyday_words_find_something_in_several_cities(tag: str) -> None:
     assert len({product["destination"] for product in PRODUCTS if tag in product["tags"]}) >= 4
