@@ -33,7 +33,7 @@ from core.errors import Busy
 from core.schema import catalogue_change, catalogue_entry, catalogue_load, product
 from core.slots import Overfull
 
-ADVISORY_KEY = 7_246_114  # any number, the same in every process
+ADVISORY_KEY = 7_246_115  # unlike the keys of core/migrate.py and core/db.py
 BEFORE_PRODUCTS = ("destination", "policy", "provider", "resource")
 KINDS = (*BEFORE_PRODUCTS, "product", "fee_rule")
 TABLES: dict[str, Table] = {
