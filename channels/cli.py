@@ -135,7 +135,7 @@ def _run_web(house: House, *, works: bool) -> int:
     from channels.web.serve import server
 
     server(house, web(house, works=works)).run()
-    house.engine.db.close()
+    house.close()
     return 0
 
 
@@ -224,10 +224,12 @@ def _need_port(settings: Settings) -> None:
 def _catalog_check(given: argparse.Namespace, settings: Settings) -> int:
     from core.catalogue_files import check
     from core.db import Database
+    from core.migrate import is_current
 
     database = Database(settings.database)
     try:
-        return _report(check(given.paths, database, source=given.source, progress=_progress), "Nothing wrong with")
+        known = database if is_current(database) else None  # files may refer to what is loaded, where there is anything
+        return _report(check(given.paths, known, source=given.source, progress=_progress), "Nothing wrong with")
     finally:
         database.close()
 

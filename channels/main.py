@@ -35,6 +35,11 @@ class House:
     engine: Engine
     bus: Bus
 
+    def close(self) -> None:
+        """Let go of the database and of the gateway's connections, at the end of the process."""
+        self.engine.gateway.close()
+        self.engine.db.close()
+
 
 def now() -> datetime:
     return datetime.now(UTC)

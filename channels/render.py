@@ -426,8 +426,8 @@ def _sold_out(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
 
 def _person_called(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
     ahead = int(facts.get("ahead") or 0)
-    text = words.say("events", "person_called_ahead", ahead=words.count("person", ahead)) if ahead else words.say("events", "person_called")
-    return [{"type": "text", "text": text}, {"type": "quick_replies", "items": buttons}]
+    told: list[Wire] = [{"type": "text", "text": words.say("events", "person_called", ahead=words.count("person", ahead))}] if ahead else []
+    return [*told, {"type": "quick_replies", "items": buttons}]
 
 
 def _book_on_partner(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:

@@ -34,8 +34,7 @@ HELP = "Type what you want. [a], [b] ... are buttons: type the letter. /help, /n
 class Screen:
     """Prints wire parts; colours only where a person looks. Remembers the buttons by letter."""
 
-    def __init__(self, out: Any = sys.stdout, *, colours: bool = False) -> None:
-        self._out = out
+    def __init__(self, *, colours: bool = False) -> None:
         self._colours = colours
         self.buttons: dict[str, Mapping[str, Any]] = {}
         self.forms: list[Mapping[str, Any]] = []
@@ -44,7 +43,7 @@ class Screen:
         return f"{colour}{text}{OFF}" if self._colours and text else text
 
     def line(self, text: str = "") -> None:
-        print(text, file=self._out, flush=True)
+        print(text, flush=True)
 
     def begin(self) -> None:
         """A new answer: old letters no longer count."""

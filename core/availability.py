@@ -308,10 +308,10 @@ def vacancies(listed: Listing, option: Option, days: Iterable[date], slots: Mapp
 def _status(capacity: int, left: int) -> str:
     if capacity == 0:
         return "CLOSED"
-    if capacity >= UNLIMITED:
-        return "FREESALE"
     if left == 0:
         return "SOLD_OUT"
+    if capacity >= UNLIMITED:
+        return "FREESALE"
     return "LIMITED" if left < LIMITED_BELOW and capacity > left else "AVAILABLE"
 
 

@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, or_, select
+from sqlalchemy import BindParameter, Connection, Row, Select, Table, bindparam, select
 
 from core import schema
 from core.errors import NotFound
@@ -164,19 +165,14 @@ def listings(tx: Connection, product_ids: Iterable[str]) -> dict[str, Listing]:
     wanted = list(dict.fromkeys(product_ids))
     if not wanted:
         return {}
-    products = {row.id: row for row in tx.execute(select(schema.product).where(schema.product.c.id.in_(wanted)))}
+    products = _by_id(tx, schema.product, wanted)
     providers = _by_id(tx, schema.provider, {row.provider_id for row in products.values()})
     destinations = _by_id(tx, schema.destination, {row.destination_id for row in products.values()})
-    options = tx.execute(
-        select(schema.option, schema.resource.c.capacity.label("resource_capacity"))
-        .join(schema.resource, schema.resource.c.id == schema.option.c.resource_id)
-        .where(schema.option.c.product_id.in_(wanted))
-        .order_by(schema.option.c.position, schema.option.c.id)
-    ).all()
+    options = tx.execute(_OPTIONS, {"ids": wanted}).all()
     option_ids = [row.id for row in options]
     resource_ids = list({row.resource_id for row in options})
     units = _group(tx, schema.unit, "option_id", option_ids)
-    plans = {row.option_id: row for row in tx.execute(select(schema.rate_plan).where(schema.rate_plan.c.option_id.in_(option_ids)))}
+    plans = {option_id: rows[0] for option_id, rows in _group(tx, schema.rate_plan, "option_id", option_ids).items()}
     rates = _group(tx, schema.rate, "rate_plan_id", [row.id for row in plans.values()])
     restrictions = _group(tx, schema.restriction, "option_id", option_ids)
     rules = _group(tx, schema.availability_rule, "resource_id", resource_ids)
@@ -185,8 +181,8 @@ def listings(tx: Connection, product_ids: Iterable[str]) -> dict[str, Listing]:
         schema.cancellation_policy,
         {row.cancellation_policy_id for row in (*products.values(), *providers.values()) if row.cancellation_policy_id},
     )
-    exceptions = _scoped(tx, schema.availability_exception, {"PROVIDER": list(providers), "PRODUCT": wanted, "RESOURCE": resource_ids})
-    adjustments = _scoped(tx, schema.price_adjustment, {"PROVIDER": list(providers), "PRODUCT": wanted})
+    exceptions = _scoped(tx, schema.availability_exception, [*providers, *wanted, *resource_ids])
+    adjustments = _scoped(tx, schema.price_adjustment, [*providers, *wanted])
 
     made: dict[str, list[Option]] = defaultdict(list)
     for row in options:
@@ -265,22 +261,42 @@ def destinations(tx: Connection) -> Sequence[Row[Any]]:
     return tx.execute(select(schema.destination).order_by(schema.destination.c.name)).all()
 
 
-def _by_id(tx: Connection, table: Any, ids: set[str]) -> dict[str, Row[Any]]:
-    return {row.id: row for row in tx.execute(select(table).where(table.c.id.in_(list(ids))))} if ids else {}
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_OPTIONS = (
+    select(schema.option, schema.resource.c.capacity.label("resource_capacity"))
+    .join(schema.resource, schema.resource.c.id == schema.option.c.resource_id)
+    .where(schema.option.c.product_id.in_(_IDS))
+    .order_by(schema.option.c.position, schema.option.c.id)
+)
 
 
-def _group(tx: Connection, table: Any, key: str, ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
+@cache
+def _where(table: Table, column: str) -> Select[Any]:
+    """Made once: building a statement takes longer than running it."""
+    return select(table).where(table.c[column].in_(_IDS)).order_by(table.c.id)
+
+
+@cache
+def _where_scoped(table: Table) -> Select[Any]:
+    return select(table).where(table.c.scope.in_(("PROVIDER", "PRODUCT", "RESOURCE")), table.c.scope_id.in_(_IDS)).order_by(table.c.id)
+
+
+def _by_id(tx: Connection, table: Table, ids: Iterable[str]) -> dict[str, Row[Any]]:
+    wanted = list(ids)
+    return {row.id: row for row in tx.execute(_where(table, "id"), {"ids": wanted}).all()} if wanted else {}
+
+
+def _group(tx: Connection, table: Table, key: str, ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
     grouped: dict[str, list[Row[Any]]] = defaultdict(list)
     if ids:
-        for row in tx.execute(select(table).where(table.c[key].in_(ids)).order_by(table.c.id)):
+        for row in tx.execute(_where(table, key), {"ids": ids}).all():
             grouped[getattr(row, key)].append(row)
     return grouped
 
 
-def _scoped(tx: Connection, table: Any, scopes: dict[str, list[str]]) -> dict[tuple[str, str], list[Row[Any]]]:
+def _scoped(tx: Connection, table: Table, ids: Sequence[str]) -> dict[tuple[str, str], list[Row[Any]]]:
+    """By (scope, id), so that a product and a provider of the same name do not meet."""
     grouped: dict[tuple[str, str], list[Row[Any]]] = defaultdict(list)
-    where = [and_(table.c.scope == scope, table.c.scope_id.in_(ids)) for scope, ids in scopes.items() if ids]
-    if where:
-        for row in tx.execute(select(table).where(or_(*where)).order_by(table.c.id)):
-            grouped[(row.scope, row.scope_id)].append(row)
+    for row in tx.execute(_where_scoped(table), {"ids": ids}).all():
+        grouped[(row.scope, row.scope_id)].append(row)
     return grouped

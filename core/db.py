@@ -13,13 +13,13 @@ import json
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, event, insert, make_url, select, text
+from sqlalchemy import JSON, Connection, Table, create_engine, event, insert, make_url, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from core.errors import Busy, Refused
@@ -197,6 +197,22 @@ def upsert(tx: Connection) -> Any:
     from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 
     return postgresql_insert
+
+
+def bulk_insert(tx: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Many rows with the same columns: COPY on PostgreSQL, where single inserts take three times as long."""
+    if not rows:
+        return
+    if tx.dialect.name == "sqlite":
+        tx.execute(insert(table), list(rows))
+        return
+    names = list(rows[0])
+    encoded = [name for name in names if isinstance(table.c[name].type, JSON)]
+    listed = ", ".join(f'"{name}"' for name in names)
+    driver: Any = tx.connection.driver_connection
+    with driver.cursor() as cursor, cursor.copy(f'COPY "{table.name}" ({listed}) FROM STDIN') as copy:
+        for row in rows:
+            copy.write_row([json.dumps(row[name]) if name in encoded else row[name] for name in names])
 
 
 def _with_driver(url: str) -> str:

@@ -22,8 +22,8 @@ from core.types import Moment
 TAKE = text(
     """
     WITH want AS (
-      SELECT r AS resource_id, d AS local_date, s AS local_start, sum(q) AS qty
-      FROM unnest(CAST(:r AS text[]), CAST(:d AS date[]), CAST(:s AS text[]), CAST(:q AS int[])) AS w(r, d, s, q)
+      SELECT r AS resource_id, d AS local_date, s AS local_start, sum(q) AS qty, min(c) AS most
+      FROM unnest(CAST(:r AS text[]), CAST(:d AS date[]), CAST(:s AS text[]), CAST(:q AS int[]), CAST(:c AS int[])) AS w(r, d, s, q, c)
       GROUP BY 1, 2, 3),
     l AS (
       SELECT slot.resource_id, slot.local_date, slot.local_start, slot.capacity, slot.held, slot.booked, slot.closed
@@ -31,7 +31,7 @@ TAKE = text(
       ORDER BY 1, 2, 3 FOR UPDATE OF slot),
     ok AS (
       SELECT (SELECT count(*) FROM l JOIN want USING (resource_id, local_date, local_start)
-              WHERE NOT l.closed AND l.held + l.booked + want.qty <= l.capacity) = (SELECT count(*) FROM want) AS ok),
+              WHERE NOT l.closed AND l.held + l.booked + want.qty <= least(l.capacity, want.most)) = (SELECT count(*) FROM want) AS ok),
     u AS (
       UPDATE slot SET held = l.held + want.qty, booked = l.booked, capacity = l.capacity
       FROM want JOIN l USING (resource_id, local_date, local_start), ok
@@ -46,7 +46,8 @@ TAKE = text(
 def take(tx: Connection, lines: Mapping[str, Sequence[Want]], *, expires_at: datetime, now: datetime) -> None:
     """Hold the places of every line (booking id -> wants), or of none. Raises SoldOut naming a line that failed.
 
-    Sold out is only said after the expired holds of those very slots were given back once.
+    Sold out is only said after the expired holds of those very slots were given back once. A want carries what the
+    catalogue allows today, which may be less than the slot was opened with.
     """
     wanted = _sum(want for line in lines.values() for want in line)
     if not wanted:
@@ -97,6 +98,7 @@ def _try(tx: Connection, wanted: Sequence[Want]) -> bool:
             "d": [w.local_date for w in wanted],
             "s": [w.local_start for w in wanted],
             "q": [w.quantity for w in wanted],
+            "c": [w.capacity for w in wanted],
         }
         return int(tx.execute(TAKE, arrays).scalar_one()) == len(wanted)
     with tx.begin_nested() as savepoint:
@@ -107,6 +109,7 @@ def _try(tx: Connection, wanted: Sequence[Want]) -> bool:
                     *_is(want),
                     ~slot.c.closed,
                     slot.c.held + slot.c.booked + want.quantity <= slot.c.capacity,
+                    slot.c.held + slot.c.booked + want.quantity <= want.capacity,
                 )
                 .values(held=slot.c.held + want.quantity)
             )
@@ -126,7 +129,7 @@ def _short(tx: Connection, lines: Mapping[str, Sequence[Want]]) -> list[str]:
     for booking_id, line in lines.items():
         for want in line:
             row = tx.execute(select(slot.c.capacity, slot.c.held, slot.c.booked, slot.c.closed).where(*_is(want))).one()
-            if want.capacity == 0 or row.closed or row.held + row.booked + want.quantity > row.capacity:
+            if row.closed or row.held + row.booked + want.quantity > min(row.capacity, want.capacity):
                 short.append(booking_id)
                 break
     return short or list(lines)

@@ -204,7 +204,9 @@ product = Table(
     Column("external_url", String(500)),
     Column("picture", String(300), nullable=False, server_default=""),
     Column("loaded_by", String(64), nullable=False, server_default=""),
-    Index("ix_product_place", "destination_id", "kind", "published"),
+    Index(
+        "ix_product_place", "destination_id", "kind", "published", "rating_tenths", "rating_count", "from_amount", "id"
+    ),  # covers a search
     Index("ix_product_price", "destination_id", "kind", "from_amount"),
 )
 

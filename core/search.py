@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, func, literal, select, text
+from sqlalchemy import Connection, bindparam, exists, func, literal, or_, select, text
 
 from core import availability, pricing
 from core.availability import Ask
@@ -25,6 +25,7 @@ from core.schema import destination, product
 KINDS = ("stay", "activity", "dining", "transport", "guide")
 SORTS = ("recommended", "price", "rating")
 CANDIDATES = 240
+ENOUGH = 60  # so many with every word, and those with some of them are not looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ class Offer:
 
 def fold(words: str) -> str:
     """Lower case, plain letters."""
+    if words.isascii():
+        return words.lower()
     return "".join(c for c in unicodedata.normalize("NFKD", words.lower()) if not unicodedata.combining(c))
 
 
@@ -131,8 +134,12 @@ def search(engine: Engine, wish: Wish) -> list[Offer]:
         if not found:
             return []
         offers: list[Offer] = []
-        for at in range(0, len(found), 60):
-            batch = found[at : at + 60]
+        at, size, enough = 0, max(8, wish.offset + wish.limit), wish.offset + wish.limit
+        if wish.sort == "price":  # the from price only hints at the price for these people and days, so look further
+            size = enough = max(60, 4 * enough)
+        while at < len(found) and len(offers) < enough:
+            batch = found[at : at + size]
+            at, size = at + size, min(60, 2 * size)
             listed = listings(tx, [product_id for product_id, _ in batch])
             slots = _slots(tx, listed.values(), wish)
             for product_id, score in batch:
@@ -140,8 +147,6 @@ def search(engine: Engine, wish: Wish) -> list[Offer]:
                     offer = _offer(engine, listed[product_id], wish, slots, score, now)
                     if offer is not None:
                         offers.append(offer)
-            if wish.sort == "recommended" and len(offers) >= wish.offset + wish.limit:
-                break
     return _sorted(offers, wish)[wish.offset : wish.offset + wish.limit]
 
 
@@ -166,6 +171,8 @@ def _candidates(tx: Connection, wish: Wish) -> list[tuple[str, float]]:
     scored = [(row, _quality(row) + (6.0 * float(row.score) / best if asked else 0.0)) for row in rows]
     if wish.sort == "price":
         scored.sort(key=lambda pair: (pair[0].from_amount if pair[0].from_amount is not None else 1 << 60, pair[0].id))
+    elif wish.sort == "rating":
+        scored.sort(key=lambda pair: (-(pair[0].rating_tenths or 0), -pair[1], pair[0].id))
     else:
         scored.sort(key=lambda pair: (-pair[1], pair[0].id))
     return [(row.id, score) for row, score in scored[:CANDIDATES]]
@@ -179,7 +186,10 @@ def _best(tx: Connection, wish: Wish) -> Sequence[Any]:
         query = query.where(c.destination_id == wish.city)
     if wish.kind:
         query = query.where(c.kind == wish.kind)
-    order = (c.from_amount.is_(None), c.from_amount) if wish.sort == "price" else (QUALITY.desc(),)
+    if wish.budget is not None:  # discounts can undercut the from price, but not by more than half
+        query = query.where(or_(c.from_amount.is_(None), c.from_amount <= 2 * wish.budget))
+    by_rating = (func.coalesce(c.rating_tenths, 0).desc(), QUALITY.desc())
+    order = {"price": (c.from_amount.is_(None), c.from_amount), "rating": by_rating}.get(wish.sort, (QUALITY.desc(),))
     return tx.execute(query.order_by(*order, c.id).limit(CANDIDATES)).all()
 
 
@@ -196,14 +206,17 @@ QUALITY = (func.coalesce(product.c.rating_tenths, 42) * product.c.rating_count +
 def _matching(tx: Connection, asked: Sequence[str], wish: Wish) -> Sequence[Any]:
     """With words: `score` is the text's own, the more words fit the higher."""
     place = [word for word, named in zip(_place(wish.city or "", wish.kind or ""), (wish.city, wish.kind), strict=True) if named]
-    if tx.dialect.name == "sqlite":
-        narrow = "".join(f' AND place : "{word}"' for word in place)
-        words, within = " OR ".join(f'"{term}"' for term in asked), ""
-        words = f"{{title tags body}} : ({words}){narrow}"
-    else:
-        words, within = " | ".join(asked), " & ".join(place)
-    facts = {"words": words, "within": within, "city": wish.city or "", "kind": wish.kind or ""}
-    return tx.execute(MATCHING[tx.dialect.name], facts).all()
+    facts = {"within": " & ".join(place), "city": wish.city or "", "kind": wish.kind or ""}
+    sqlite = tx.dialect.name == "sqlite"
+    rows: Sequence[Any] = []
+    for glue in (" AND ", " OR ") if sqlite else (" & ", " | "):  # all of the words, and any of them only where too few have all
+        words = glue.join(f'"{term}"' if sqlite else term for term in asked)
+        if sqlite:
+            words = f"{{title tags body}} : ({words})" + "".join(f' AND place : "{word}"' for word in place)
+        rows = tx.execute(MATCHING[tx.dialect.name], {**facts, "words": words}).all()
+        if len(asked) == 1 or len(rows) >= ENOUGH:
+            break
+    return rows
 
 
 MATCHING = {
@@ -218,8 +231,9 @@ MATCHING = {
     "postgresql": text(
         "SELECT p.id, p.rating_tenths, p.rating_count, p.from_amount, "
         "ts_rank('{0.0, 0.1, 0.6, 1.0}', t.document, q.words) AS score "
-        "FROM (SELECT to_tsquery('english', :words) AS words, CAST(:within AS tsquery) AS within) AS q "
-        "JOIN product_text AS t ON t.document @@ q.words AND (:within = '' OR t.document @@ q.within) "
+        "FROM (SELECT to_tsquery('english', :words) AS words, CASE WHEN :within = '' THEN to_tsquery('english', :words) "
+        "ELSE to_tsquery('english', :words) && CAST(:within AS tsquery) END AS narrow) AS q "
+        "JOIN product_text AS t ON t.document @@ q.narrow "
         "JOIN product AS p ON p.id = t.product_id "
         "WHERE p.published AND (:city = '' OR p.destination_id = :city) AND (:kind = '' OR p.kind = :kind) "
         "ORDER BY score DESC, p.id LIMIT 1500"
@@ -391,13 +405,16 @@ def index(tx: Connection, rows: Sequence[Mapping[str, Any]], *, live: bool = Tru
             folded,
         )
         return
+    columns = {name: [row[name] for row in folded] for name in ("product_id", "title", "tags", "body", "place")}
     tx.execute(
         text(
-            "INSERT INTO product_text (product_id, document) VALUES (:product_id, setweight(to_tsvector('english', :title), 'A') || "
-            "setweight(to_tsvector('english', :tags), 'B') || setweight(to_tsvector('english', :body), 'C') || "
-            "setweight(array_to_tsvector(string_to_array(:place, ' ')), 'D'))"
+            "INSERT INTO product_text (product_id, document) SELECT p, setweight(to_tsvector('english', t), 'A') || "
+            "setweight(to_tsvector('english', g), 'B') || setweight(to_tsvector('english', b), 'C') || "
+            "setweight(array_to_tsvector(string_to_array(w, ' ')), 'D') "
+            "FROM unnest(CAST(:product_id AS text[]), CAST(:title AS text[]), CAST(:tags AS text[]), CAST(:body AS text[]), "
+            "CAST(:place AS text[])) AS r(p, t, g, b, w)"
         ),
-        folded,
+        columns,
     )
 
 

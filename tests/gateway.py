@@ -20,7 +20,7 @@ from core.payments.gateway import (
 
 
 class MemoryGateway:
-    """`pay`, `close`, `down`, `refusals` and `lose` play the traveler and the weather; `calls` holds every act that really
+    """`pay`, `lapse`, `down`, `refusals` and `lose` play the traveler and the weather; `calls` holds every act that really
     happened, once a key."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class MemoryGateway:
 
     def expire_link(self, session_id: str) -> FetchedPayment:
         if self.fetch_payment(session_id).state == "open":
-            self.close(session_id)
+            self.lapse(session_id)
         return self.pages[session_id]
 
     def refund(self, charge_id: str, amount: int, currency: str, *, key: str, metadata: Mapping[str, str]) -> Refunded:
@@ -67,6 +67,9 @@ class MemoryGateway:
         done = self._once(key, (charge_id, amount), act)
         assert isinstance(done, Refunded)
         return done
+
+    def close(self) -> None:
+        pass
 
     def read_event(self, body: bytes, signature: str) -> GatewayEvent:
         """The event's fields as JSON, signed "good"."""
@@ -103,7 +106,7 @@ class MemoryGateway:
         paid = page.amount if amount is None else amount
         self.pages[session_id] = FetchedPayment(session_id, "paid", paid, currency or page.currency, f"pi_{number}", f"ch_{number}")
 
-    def close(self, session_id: str) -> None:
+    def lapse(self, session_id: str) -> None:
         page = self.pages[session_id]
         self.pages[session_id] = FetchedPayment(session_id, "expired", page.amount, page.currency)
 

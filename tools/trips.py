@@ -69,7 +69,9 @@ def ask_traveler(desk: Desk, question: Question, product_id: str | None = None) 
         question: city, date, dates, party, start_time, which, kind or other.
         product_id: the product it is about, when there is one.
     """
-    trips.remember(desk.engine, desk.actor, {"question": question, **({"focus": product_id} if product_id else {})})
+    trips.remember(
+        desk.engine, desk.actor, {"question": question, "asked_about": product_id, **({"focus": product_id} if product_id else {})}
+    )
     return Outcome({"asked": question}, tuple(controls(desk, question, product_id)))
 
 

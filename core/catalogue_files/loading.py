@@ -13,27 +13,27 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, case, delete, func, insert, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from core import availability, schema, search
-from core.catalogue import Listing, Option, listings
+from core import schema, search, slots
 from core.catalogue_files import rows as shapes
 from core.catalogue_files.checking import STAGED, Known, known
 from core.catalogue_files.records import Destination, FeeRule, Policy, Product, Provider, Resource
 from core.catalogue_files.report import Problems, Progress
 from core.catalogue_files.spool import Spool, Spooled
-from core.db import Database, upsert
+from core.db import Database, bulk_insert, upsert
 from core.engine import new_id
 from core.errors import Busy
 from core.schema import catalogue_change, catalogue_entry, catalogue_load, product
+from core.slots import Overfull
 
-ADVISORY_KEY = 7_246_114  # any number, the same in every process
+ADVISORY_KEY = 7_246_115  # unlike the keys of core/migrate.py and core/db.py
 BEFORE_PRODUCTS = ("destination", "policy", "provider", "resource")
 KINDS = (*BEFORE_PRODUCTS, "product", "fee_rule")
 TABLES: dict[str, Table] = {
@@ -56,20 +56,9 @@ class Tally:
 class SlotConflict(Exception):
     """New capacities that what is sold already does not fit into."""
 
-    def __init__(self, conflicts: Sequence[Conflict]) -> None:
+    def __init__(self, conflicts: Sequence[Overfull]) -> None:
         super().__init__(f"{len(conflicts)} slots")
         self.conflicts = conflicts
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    resource_id: str
-    product_id: str
-    option_id: str
-    local_date: date
-    local_start: str
-    sold: int
-    capacity: int
 
 
 @contextmanager
@@ -123,13 +112,13 @@ def load(db: Database, spool: Spool, problems: Problems, *, source: str, now: da
         clean_leftovers(db, now, chunk)
         return tally
     with db.write() as tx:  # a booking that began before the switch may have opened a slot at the old capacity
-        fit_slots(tx, touched, now.date())
+        slots.fit(tx, touched, now.date())
         tx.execute(delete(catalogue_change).where(catalogue_change.c.load_id == load_id))
     progress("publishing", total, total)
     return tally
 
 
-def _say(conflict: Conflict, spool: Spool, problems: Problems) -> None:
+def _say(conflict: Overfull, spool: Spool, problems: Problems) -> None:
     at = f"{conflict.local_date} {conflict.local_start}".strip()
     expected = f"{conflict.sold} places or more in the slot {conflict.resource_id} {at}, because {conflict.sold} are held or sold"
     one = spool.get("resource", conflict.resource_id) or spool.get("product", conflict.product_id)
@@ -257,7 +246,7 @@ def make(kind: str, body: str, world: Known, now: datetime, made: Made) -> None:
 def insert_rows(tx: Connection, made: shapes.Rows) -> None:
     for table in shapes.ORDER:
         for batch in _alike(made.tables.get(table, ())):
-            tx.execute(insert(table), batch)
+            bulk_insert(tx, table, batch)
 
 
 def _alike(made: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
@@ -296,22 +285,10 @@ def _vanished(db: Database, spool: Spool, source: str) -> Iterator[str]:
 
 def _switch(tx: Connection, load_id: str, source: str, gone: Sequence[str], now: datetime, chunk: int, tally: Tally) -> set[str]:
     """Everything at once; returns the resources whose capacity may have changed. Raises SlotConflict."""
-    world = Known(Spool(), tx)
     touched: set[str] = set()
-    for kind in KINDS:
-        after = ""
-        while True:
-            waiting = tx.execute(
-                select(catalogue_change)
-                .where(catalogue_change.c.load_id == load_id, catalogue_change.c.kind == kind, catalogue_change.c.id > after)
-                .order_by(catalogue_change.c.id)
-                .limit(chunk)
-            ).all()
-            if not waiting:
-                break
-            after = waiting[-1].id
-            touched |= _apply(tx, kind, waiting, world, source, now)
-            _put_entries(tx, [{"kind": kind, "id": row.id, "digest": row.digest, "load_id": load_id} for row in waiting])
+    with closing(Spool()) as nothing:  # everything a change refers to is in the database by now
+        for kind in KINDS:
+            touched |= _apply_all(tx, kind, load_id, Known(nothing, tx), source, now, chunk)
     marker = f"{STAGED}{load_id}"
     tx.execute(update(product).where(product.c.loaded_by == marker).values(published=True, loaded_by=source))
     tx.execute(update(product).where(product.c.loaded_by == f"{marker}-").values(loaded_by=source))
@@ -321,11 +298,23 @@ def _switch(tx: Connection, load_id: str, source: str, gone: Sequence[str], now:
         tally.unpublished += tx.execute(update(product).where(product.c.id.in_(some), product.c.published).values(published=False)).rowcount
         tx.execute(delete(catalogue_entry).where(catalogue_entry.c.kind == "product", catalogue_entry.c.id.in_(some)))
         search.forget(tx, some)
-    conflicts = fit_slots(tx, touched, now.date())
+    conflicts = slots.fit(tx, touched, now.date())
     if conflicts:
         raise SlotConflict(conflicts)
     tx.execute(update(catalogue_load).where(catalogue_load.c.id == load_id).values(state="live", finished_at=now))
     return touched
+
+
+def _apply_all(tx: Connection, kind: str, load_id: str, world: Known, source: str, now: datetime, chunk: int) -> set[str]:
+    change, after, touched = catalogue_change.c, "", set[str]()
+    while True:
+        query = select(catalogue_change).where(change.load_id == load_id, change.kind == kind, change.id > after)
+        waiting = tx.execute(query.order_by(change.id).limit(chunk)).all()
+        if not waiting:
+            return touched
+        after = waiting[-1].id
+        touched |= _apply(tx, kind, waiting, world, source, now)
+        _put_entries(tx, [{"kind": kind, "id": row.id, "digest": row.digest, "load_id": load_id} for row in waiting])
 
 
 def _apply(tx: Connection, kind: str, waiting: Sequence[Any], world: Known, source: str, now: datetime) -> set[str]:
@@ -404,74 +393,6 @@ def _delete_places(tx: Connection, resource_ids: Sequence[str]) -> None:
     rule = schema.availability_rule
     tx.execute(delete(rule).where(rule.c.resource_id.in_(resource_ids)))
     _delete_scoped(tx, "RESOURCE", resource_ids)
-
-
-# slots that somebody touched keep their own capacity, so a new one has to be brought to them
-
-
-def fit_slots(tx: Connection, resource_ids: set[str], today: date) -> list[Conflict]:
-    """Give the touched slots from today on the capacity the catalogue says now; returns those where more is sold than that.
-
-    A closed day keeps its slot: its bookings stand, and nobody can add to them.
-    """
-    conflicts: list[Conflict] = []
-    ordered = sorted(resource_ids)
-    for at in range(0, len(ordered), 200):
-        some = ordered[at : at + 200]
-        slots = tx.execute(
-            select(schema.slot)
-            .where(schema.slot.c.resource_id.in_(some), schema.slot.c.local_date >= today - timedelta(days=1))
-            .order_by(schema.slot.c.resource_id, schema.slot.c.local_date, schema.slot.c.local_start)
-        ).all()
-        if not slots:
-            continue
-        sellers = _sellers(tx, {row.resource_id for row in slots})
-        for row in slots:
-            conflict = _fit(tx, row, sellers.get(row.resource_id, []))
-            if conflict is not None:
-                conflicts.append(conflict)
-    return conflicts
-
-
-def _sellers(tx: Connection, resource_ids: set[str]) -> dict[str, list[tuple[Listing, Option]]]:
-    query = select(schema.option.c.product_id).distinct().where(schema.option.c.resource_id.in_(resource_ids))
-    sellers: dict[str, list[tuple[Listing, Option]]] = {}
-    for listed in listings(tx, sorted(tx.execute(query).scalars())).values():
-        if listed.product.published:
-            for option in listed.options:
-                sellers.setdefault(option.resource_id, []).append((listed, option))
-    return sellers
-
-
-def _fit(tx: Connection, row: Any, sellers: Sequence[tuple[Listing, Option]]) -> Conflict | None:
-    best: tuple[int, Listing, Option] | None = None
-    for listed, option in sellers:
-        labels = {label for start in option.starts for label in start.occupies} or {""}
-        capacity = availability.capacity_on(listed, option, row.local_date, row.local_start)
-        if row.local_start in labels and (best is None or capacity > best[0]):
-            best = (capacity, listed, option)
-    sold = row.held + row.booked
-    if best is None:
-        return None
-    capacity, listed, option = best
-    if capacity == 0 and (sold == 0 or not availability.unruled(listed, option, row.local_date, row.local_start)):
-        return None
-    if capacity == row.capacity:
-        return None
-    slot = schema.slot
-    done = tx.execute(
-        update(slot)
-        .where(
-            slot.c.resource_id == row.resource_id,
-            slot.c.local_date == row.local_date,
-            slot.c.local_start == row.local_start,
-            slot.c.held + slot.c.booked <= capacity,
-        )
-        .values(capacity=capacity)
-    )
-    if done.rowcount == 1:
-        return None
-    return Conflict(row.resource_id, listed.id, option.id, row.local_date, row.local_start, sold, capacity)
 
 
 # what a run that died left behind

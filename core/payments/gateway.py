@@ -121,6 +121,10 @@ class Gateway(Protocol):
         """Give back part or all of a charge. Raises GatewayRefused, GatewayUnknown."""
         ...
 
+    def close(self) -> None:
+        """Let go of connections; nothing is asked afterwards."""
+        ...
+
     def read_event(self, body: bytes, signature: str) -> GatewayEvent:
         """Check the signature over the raw bytes and read the ids. Raises Refused for a forged, stale or unreadable one."""
         ...

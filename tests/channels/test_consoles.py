@@ -255,7 +255,7 @@ def test_the_return_page_says_what_is_true(live: Live, payment: str, gateway: Me
 
 def test_an_expired_page_says_so(live: Live, payment: str, gateway: MemoryGateway) -> None:
     collect.ensure_link(live.house.engine, payment)
-    gateway.close("cs_1")
+    gateway.lapse("cs_1")
     with live.client(**HTML) as browser:
         shown = browser.get("/pay/done?s=cs_1").text
     assert "has run out" in shown

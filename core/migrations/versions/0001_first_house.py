@@ -474,7 +474,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_product")),
     )
     with op.batch_alter_table("product", schema=None) as batch_op:
-        batch_op.create_index("ix_product_place", ["destination_id", "kind", "published"], unique=False)
+        batch_op.create_index(
+            "ix_product_place",
+            ["destination_id", "kind", "published", "rating_tenths", "rating_count", "from_amount", "id"],
+            unique=False,
+        )
         batch_op.create_index("ix_product_price", ["destination_id", "kind", "from_amount"], unique=False)
         batch_op.create_index(batch_op.f("ix_product_provider_id"), ["provider_id"], unique=False)
 

@@ -1,0 +1,147 @@
+"""Search over the demo marketplace, on both databases: what people type finds what they mean."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from core.catalogue_files import import_files
+from core.engine import Engine
+from core.errors import Invalid
+from core.search import Wish, cities, fold, forget, search, terms
+from tests.conftest import NOW
+from tests.core.test_catalogue_files import BOAT, LISBON, POLICY, PROVIDER, SAIL, VILLA, changed, with_option, write
+
+SATURDAY = date(2026, 12, 5)
+
+
+def ids(engine: Engine, wish: Wish) -> list[str]:
+    return [offer.listing.id for offer in search(engine, wish)]
+
+
+def test_accents_do_not_matter(demo: Engine) -> None:
+    for words in ("belém custard tarts", "BELEM custard tarts", "belem custard tart"):
+        assert ids(demo, Wish(city="lisbon", words=words))[0] == "lisbon-pasteis-da-avo"
+    assert fold("São João, Þingvellir") == "sao joao, þingvellir"
+
+
+def test_a_place_narrows_and_so_does_a_kind(demo: Engine) -> None:
+    for offer in search(demo, Wish(city="new-york", kind="dining", words="vegan", limit=50)):
+        assert (offer.listing.product.destination_id, offer.listing.product.kind) == ("new-york", "dining")
+    assert ids(demo, Wish(city="new-york", kind="dining", words="vegan"))[0] == "new-york-root-and-rail"
+    assert ids(demo, Wish(city="atlantis", words="vegan")) == []
+
+
+@pytest.mark.parametrize(
+    ("city", "words", "expected"),
+    [
+        ("lisbon", "sunset sailing boat", "lisbon-tagus-sail"),
+        ("tokyo", "sumo", "tokyo-sumo-stable"),
+        ("kyoto", "tea ceremony", "kyoto-tea-ceremony"),
+        ("reykjavik", "northern lights", "reykjavik-northern-lights-hunt"),
+        ("marrakech", "hot air balloon at sunrise", "marrakech-balloon-atlas"),
+        ("cape-town", "penguins", "cape-town-penguins-kayak"),
+        ("mexico-city", "lucha libre", "mexico-city-lucha-libre"),
+        ("paris", "something with croissants please", "paris-croissant-class"),
+        ("bangkok", "longtail canal", "bangkok-canal-longtail"),
+        ("rome", "Vatican museums", "rome-vatican-dawn"),
+    ],
+)
+def test_everyday_words_find_the_thing(demo: Engine, city: str, words: str, expected: str) -> None:
+    assert ids(demo, Wish(city=city, words=words))[0] == expected
+
+
+def test_words_are_stemmed_and_idle_ones_left_out(demo: Engine) -> None:
+    assert terms("I would like a boat for the kids") == ["would", "like", "boat", "kids"]
+    assert terms("with the") == ["with", "the"]
+    assert ids(demo, Wish(city="sydney", words="whales"))[0] == ids(demo, Wish(city="sydney", words="a whale"))[0] == "sydney-whale-season"
+
+
+def test_odd_input_is_no_query_language(demo: Engine) -> None:
+    for words in ('boat" OR 1', "title: NEAR(", "!!! ' & | * )", "*", "-boat", "日本"):
+        search(demo, Wish(words=words))
+    assert ids(demo, Wish(words="xylophonic")) == []
+
+
+def test_dates_and_party_leave_what_is_really_free(demo: Engine) -> None:
+    stays = search(demo, Wish(city="lisbon", kind="stay", start=SATURDAY, end=SATURDAY + timedelta(days=2), units={"ADULT": 4}, limit=50))
+    assert {offer.listing.id for offer in stays} == {
+        "lisbon-casa-da-andorinha",
+        "lisbon-hotel-sal",
+        "lisbon-bunk-and-brine",
+        "lisbon-quinta-da-neblina",
+    }
+    one_night = search(demo, Wish(city="lisbon", kind="stay", start=SATURDAY, units={"ADULT": 4}, limit=50))
+    assert "lisbon-quinta-da-neblina" not in {offer.listing.id for offer in one_night}  # two nights at least
+    monday = ids(demo, Wish(city="lisbon", words="tile museum", start=date(2026, 12, 7)))
+    assert "lisbon-tile-museum" not in monday  # closed on Mondays
+    assert ids(demo, Wish(city="lisbon", words="tile museum", start=date(2026, 12, 7), end=date(2026, 12, 9)))[0] == "lisbon-tile-museum"
+    assert "lisbon-tagus-sail" not in ids(demo, Wish(city="lisbon", words="sunset sail", start=SATURDAY, units={"ADULT": 9}))
+
+
+def test_a_budget_is_for_the_party_and_a_night_for_stays(demo: Engine) -> None:
+    wish = {"start": SATURDAY, "end": SATURDAY + timedelta(days=2), "units": {"ADULT": 2}, "limit": 50}
+    offers = search(demo, Wish(city="paris", kind="stay", budget=13_000, **wish))
+    assert [offer.listing.id for offer in offers] == ["paris-canal-caravane"]
+    assert all((offer.amount or 0) <= 26_000 for offer in offers)
+
+
+def test_sorted_by_price_and_by_rating(demo: Engine) -> None:
+    cheap = search(demo, Wish(city="tokyo", kind="dining", sort="price", start=SATURDAY, limit=50))
+    amounts = [offer.amount for offer in cheap]
+    assert amounts == sorted(amounts, key=lambda amount: amount or 0)
+    best = [offer.listing.product.rating_tenths for offer in search(demo, Wish(city="tokyo", sort="rating", limit=50))]
+    assert best == sorted(best, reverse=True)
+
+
+def test_times_of_day(demo: Engine) -> None:
+    evening = search(demo, Wish(city="lisbon", kind="activity", start=SATURDAY, time_from="17:00", limit=50))
+    assert evening
+    assert all(start >= "17:00" for offer in evening for start in offer.starts)
+
+
+def test_pages_follow_each_other(demo: Engine) -> None:
+    whole = ids(demo, Wish(city="rome", start=SATURDAY, limit=12))
+    assert whole == ids(demo, Wish(city="rome", start=SATURDAY, limit=6)) + ids(demo, Wish(city="rome", start=SATURDAY, limit=6, offset=6))
+
+
+@pytest.mark.parametrize(
+    ("wish", "field"),
+    [(Wish(kind="cruise"), "kind"), (Wish(sort="best"), "sort"), (Wish(limit=0), "limit"), (Wish(units={"ADULT": 0}), "party")],
+)
+def test_values_that_can_never_be_right_are_named(demo: Engine, wish: Wish, field: str) -> None:
+    with pytest.raises(Invalid) as error:
+        search(demo, wish)
+    assert error.value.field == field
+
+
+def test_cities_are_those_where_something_is_sold(demo: Engine) -> None:
+    found = {city["id"]: city for city in cities(demo)}
+    assert len(found) == 16
+    assert found["tokyo"]["currency"] == "JPY"
+    assert "LIS" in found["lisbon"]["aliases"]
+
+
+def test_text_is_replaced_and_forgotten(engine: Engine, tmp_path: Path) -> None:
+    folder = tmp_path
+    import_files(engine.db, [write(folder, LISBON, POLICY, PROVIDER, BOAT, SAIL, VILLA)], NOW)
+    import_files(engine.db, [write(folder, LISBON, POLICY, PROVIDER, BOAT, changed(SAIL, title="Rowing lesson"), VILLA)], NOW)
+    assert (ids(engine, Wish(words="rowing")), ids(engine, Wish(words="belem"))) == (["sail"], [])
+    with engine.db.write() as tx:
+        forget(tx, ["sail"])
+        forget(tx, ["sail", "nobody"])
+    assert ids(engine, Wish(words="rowing")) == []
+
+
+def test_every_word_counts_more_than_any_word_once_there_are_many(engine: Engine, tmp_path: Path) -> None:
+    plain = [with_option(changed(VILLA, id=f"v-{i}", title=f"Villa {i}", tags=["pool"])) for i in range(70)]
+    both = [with_option(changed(VILLA, id=f"w-{i}", title=f"Villa W{i}", tags=["pool", "chimney"])) for i in range(70)]
+    import_files(engine.db, [write(tmp_path, LISBON, POLICY, PROVIDER, *plain, *both)], NOW)
+    found = ids(engine, Wish(words="pool chimney", limit=50))
+    assert len(found) == 50
+    assert all(one.startswith("w-") for one in found)
+    with engine.db.read() as tx:
+        assert tx.execute(text("SELECT count(*) FROM product")).scalar_one() == 140
