@@ -14,12 +14,12 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 import httpx
+from bench import Progress, arguments, close, percentile, table
 
 from channels import main as house_of
 from channels.settings import Settings
@@ -44,12 +44,18 @@ def serve(folder: str) -> None:
 
     async def run() -> None:
         task = asyncio.create_task(web.serve())
-        while not web.started:
-            await asyncio.sleep(0.01)
+        await until(lambda: web.started, 20)
         print(web.servers[0].sockets[0].getsockname()[1], flush=True)
         await task
 
     asyncio.run(run())
+
+
+async def until(happened: Callable[[], bool], seconds: float) -> None:
+    for _ in range(int(seconds * 50)):
+        if happened():
+            return
+        await asyncio.sleep(0.02)
 
 
 def rss_kb(pid: int) -> int:
@@ -92,11 +98,12 @@ async def measure(port: int, pid: int, tokens: list[str], lines: int, senders: i
     before = rss_kb(pid)
     streams = [Stream(port, token) for token in tokens]
     tasks = []
+    opening = Progress("opening streams", len(streams))
     for at, stream in enumerate(streams, 1):
         tasks.append(asyncio.create_task(stream.run()))
+        opening.step()
         if at % 25 == 0:
             await asyncio.wait_for(stream.ready.wait(), 30)
-            progress("opening streams", at, len(streams))
     await asyncio.wait_for(asyncio.gather(*(stream.ready.wait() for stream in streams)), 60)
     kb = (rss_kb(pid) - before) / len(streams)
 
@@ -106,6 +113,7 @@ async def measure(port: int, pid: int, tokens: list[str], lines: int, senders: i
         for at in range(len(streams)):
             queue.put_nowait((line, at))
     total = queue.qsize()
+    sending = Progress("sending lines", total)
 
     async def sender() -> None:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
@@ -116,18 +124,15 @@ async def measure(port: int, pid: int, tokens: list[str], lines: int, senders: i
                 body = {"id": mid, "text": f"Line {line} of conversation {at}"}
                 answer = await client.post("/chat/v1/messages", json=body, headers={"authorization": f"Bearer {tokens[at]}"})
                 answer.raise_for_status()
-                if queue.qsize() % 100 == 0:
-                    progress("sending lines", total - queue.qsize(), total)
+                sending.step()
 
     started = time.perf_counter()
     await asyncio.gather(*(sender() for _ in range(senders)))
     took = time.perf_counter() - started
-    until = time.perf_counter() + 20
-    while any(len(stream.numbers) < lines + 1 for stream in streams) and time.perf_counter() < until:
-        await asyncio.sleep(0.05)
+    await until(lambda: all(len(stream.numbers) > lines for stream in streams), 20)
     kb_busy = (rss_kb(pid) - before) / len(streams)
     arrived = {mid: at for stream in streams for mid, at in stream.arrived.items()}
-    waits = sorted((arrived[mid] - at) * 1000 for mid, at in sent.items() if mid in arrived)
+    waits = [(arrived[mid] - at) * 1000 for mid, at in sent.items() if mid in arrived]
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -139,18 +144,13 @@ async def measure(port: int, pid: int, tokens: list[str], lines: int, senders: i
         "per_s": round(total / took),
         "lost": sum(1 for mid in sent if mid not in arrived),
         "doubled": sum(count - 1 for stream in streams for count in stream.numbers.values()),
-        "p50_ms": round(waits[len(waits) // 2], 1),
-        "p95_ms": round(waits[int(len(waits) * 0.95)], 1),
+        "p50_ms": round(percentile(waits, 0.5), 1),
+        "p95_ms": round(percentile(waits, 0.95), 1),
     }
 
 
-def progress(what: str, done: int, total: int) -> None:
-    end = "\n" if done >= total else ""
-    print(f"\r{what:<18} {done:>6,} of {total:,}", end=end, file=sys.stderr, flush=True)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__ or "", db=False)
     parser.add_argument("--streams", type=int, default=500, help="open conversations (default 500)")
     parser.add_argument("--lines", type=int, default=4, help="lines each traveler sends (default 4)")
     parser.add_argument("--senders", type=int, default=8, help="lines on their way at the same time (default 8)")
@@ -164,10 +164,10 @@ def main() -> None:
         upgrade(database)
         house = house_of.build(settings(folder))
         tokens = []
-        for at in range(given.streams):
+        starting = Progress("conversations", given.streams)
+        for _ in range(given.streams):
             tokens.append(conversations.start(house.engine, channel="web", welcome=[{"type": "text", "text": "Hello"}])[1])
-            if (at + 1) % 50 == 0:
-                progress("conversations", at + 1, given.streams)
+            starting.step()
         child = subprocess.Popen([sys.executable, __file__, "--serve", folder], stdout=subprocess.PIPE, text=True)
         try:
             assert child.stdout is not None
@@ -178,14 +178,20 @@ def main() -> None:
             child.wait(20)
             house.engine.db.close()
             database.close()
-    print(f"\n{'open conversations':<34}{found['streams']:>10,}")
-    print(f"{'KB of memory each, quiet':<34}{found['kb_per_stream']:>10} (bar {BAR_KB})")
-    print(f"{'KB of memory each, after the lines':<34}{found['kb_per_stream_busy']:>10}")
-    print(f"{'lines sent and read back':<34}{found['lines']:>10,} ({found['per_s']:,} a second)")
-    print(f"{'lost':<34}{found['lost']:>10}")
-    print(f"{'doubled':<34}{found['doubled']:>10}")
-    print(f"{'from sending to every open page':<34}{found['p50_ms']:>7} ms median, {found['p95_ms']} ms p95")
-    print(json.dumps(found))
+    table(
+        (
+            ("open conversations", found["streams"]),
+            (f"KB of memory each, quiet (bar {BAR_KB})", found["kb_per_stream"]),
+            ("KB of memory each, after the lines", found["kb_per_stream_busy"]),
+            ("lines sent and read back", found["lines"]),
+            ("lines a second", found["per_s"]),
+            ("lost", found["lost"]),
+            ("doubled", found["doubled"]),
+            ("ms from sending to the open page, median", found["p50_ms"]),
+            ("ms from sending to the open page, p95", found["p95_ms"]),
+        )
+    )
+    close(found)
 
 
 if __name__ == "__main__":
