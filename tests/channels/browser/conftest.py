@@ -35,8 +35,9 @@ def press(label: str, verb: str = "say", **more: Any) -> dict[str, Any]:
     return {"label": label, "literal": True, "press": {"verb": verb, "params": {"text": label}}, **more}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Not for the whole session: while Playwright is up its event loop runs, and no other test could run one."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as playwright:
         try:
