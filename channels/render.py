@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime
 
-from channels.phrases import has, phrase
+from channels.phrases import has, phrase, speaks
 from core.money import Money
 
 Part = Mapping[str, Any]
@@ -36,8 +36,8 @@ class Words:
 
     def __init__(self, base_url: str, locale: str, time_zone: str | None = None) -> None:
         self.base_url = base_url
-        self.locale = locale
-        self._babel = locale.replace("-", "_")
+        self.locale = locale if speaks(locale) else "en"  # one language a page: no English words around German dates
+        self._babel = self.locale.replace("-", "_")
         self._zone = time_zone
 
     def say(self, section: str, name: str, **facts: Any) -> str:
