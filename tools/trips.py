@@ -11,6 +11,7 @@ from tools.cart import cart_for_model
 from tools.outcome import Desk, Outcome, iso, party_of, press, price_text, say_button
 from tools.search import find_city
 
+ENDS = {"PENDING": ("withdraw",), "CONFIRMED": ("cancel",)}  # what a traveler may do about a booking, by its status
 Question = Literal["city", "date", "dates", "party", "start_time", "which", "kind", "other"]
 
 
@@ -140,7 +141,6 @@ def show_trips(desk: Desk) -> Outcome:
         "waiting": cart_for_model(view)["waiting"],
     }
     shown = [
-        {**row, "buttons": [press("withdraw", "withdraw", booking_id=row["booking_id"])] if row["status"] == "PENDING" else []}
-        for row in rows[:20]
+        {**row, "buttons": [press(verb, verb, booking_id=row["booking_id"]) for verb in ENDS.get(row["status"], ())]} for row in rows[:20]
     ]
     return Outcome(data, ({"type": "bookings", "items": shown},) if rows else ())

@@ -200,7 +200,9 @@ def _handle(goal: Goal, scene: Scene) -> Script:
             return (yield from _paid())
         case "promo":
             return (yield from _promo(goal))
-        case "cancel" | "refund":
+        case "cancel":
+            return (yield from _cancel(goal, scene))
+        case "refund":
             yield do("ask_for_person", reason="policy", note=f"{goal.act}: {goal.text[:200]}")
             return phrases.POLICY_PERSON
         case "policy":
@@ -743,6 +745,25 @@ def _paid() -> Script:
     if any(one["status"] == "paid" for one in looked.get("payments") or ()):
         return phrases.PAID
     return phrases.NOT_PAID if looked.get("still_open") else phrases.NOTHING_OPEN
+
+
+def _cancel(goal: Goal, scene: Scene) -> Script:
+    """The preview for the booking that is meant; where several could be, the list of them."""
+    booked = [one for one in scene.facts.get("bookings") or () if one["status"] in ("CONFIRMED", "PENDING")]
+    if not booked:
+        if scene.lines:
+            return (yield from _remove(replace(goal, act="remove"), scene))
+        return phrases.NO_TRIPS
+    said = fold(goal.text)
+    meant = [one for one in booked if one["reference"].lower() in said]
+    meant = meant or [one for one in booked if any(word in fold(one["title"]).split() for word in goal.words.split())]
+    meant = meant or (booked if len(booked) == 1 else [])
+    confirmed = [one for one in meant if one["status"] == "CONFIRMED"]
+    if len(meant) != 1 or not confirmed:
+        yield do("show_trips")
+        return phrases.CANCEL_WHICH
+    made = yield do("propose_cancellation", booking=confirmed[0]["reference"])
+    return phrases.CANCEL.format(title=confirmed[0]["title"]) if made.get("ok") else phrases.refused(made)
 
 
 def _promo(goal: Goal) -> Script:

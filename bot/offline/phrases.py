@@ -62,6 +62,8 @@ HOW_PAY = (
 PERSON = "Of course. You can go on asking me meanwhile."
 POLICY_PERSON = "That needs a person, and I have told them what it is about."
 TRIPS = "Here is what you have booked and asked for:"
+CANCEL = "Here is what cancelling {title} would mean. Nothing is cancelled until you press the button or say yes."
+CANCEL_WHICH = "Which of these would you like to cancel? Use its button."
 NO_TRIPS = "Nothing is booked yet."
 RESTARTED = "All right, a fresh start. Where would you like to go?"
 

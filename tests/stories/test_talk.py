@@ -284,3 +284,25 @@ def test_messages_that_cannot_be_said_are_refused_whole(shop: Engine) -> None:
         inbox.say(shop, talk.actor, "", "hello")
     with shop.db.read() as tx:
         assert tx.execute(select(message.c.seq)).all() == [(1,)]
+
+
+def test_a_booking_is_cancelled_by_a_yes_to_the_preview_and_only_then(shop: Engine, gateway: MemoryGateway) -> None:
+    talk = Talk(shop)
+    talk.say("a pasta class in Rome on Saturday for two")
+    talk.press("Add to trip")
+    talk.say("checkout")
+    talk.press("Confirm")
+    talk.press("Confirm and book", DETAILS)
+    gateway.pay("cs_1")
+    talk.say("I have paid")
+    assert statuses(shop) == {"pasta-class": "CONFIRMED"}
+    assert "Nothing is cancelled until" in talk.say("I need to cancel the pasta class")
+    (summary,) = talk.of("summary")
+    assert [line["amount"] for line in summary["groups"][0]["lines"]] == ["€118", "€118"]
+    assert "stands" in talk.press("Keep it")
+    talk.say("cancel my booking")
+    assert statuses(shop) == {"pasta-class": "CONFIRMED"}
+    talk.say("yes")
+    assert statuses(shop) == {"pasta-class": "CANCELLED"}
+    assert talk.of("status")[0]["text"] == "€118 is on its way back to your card."
+    assert "Nothing is booked" in talk.say("cancel it again")
