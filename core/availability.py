@@ -180,7 +180,7 @@ def start_of(option: Option, local_start: str) -> Start:
 
 def wants(listed: Listing, option: Option, ask: Ask) -> list[Want]:
     """The places one line takes, slot by slot."""
-    units = ask.units or {ADULT: 1}
+    units = {ADULT: 1} if ask.units is None else ask.units
     taken = people(option, units) if option.counts == "PAX" else quantity_for(option, units, ask.quantity)
     start = start_of(option, ask.local_start)
     return [
@@ -193,7 +193,7 @@ def wants(listed: Listing, option: Option, ask: Ask) -> list[Want]:
 def check(listed: Listing, option: Option, ask: Ask, now: datetime, rules: Rules) -> None:
     """Everything that can be known without looking at what was sold. Raises Invalid or Refused with a sentence."""
     product = listed.product
-    units = ask.units or {ADULT: 1}
+    units = {ADULT: 1} if ask.units is None else ask.units
     head_count = sum(units.values())
     if any(count < 0 for count in units.values()) or head_count < 1:
         raise Invalid("party", "At least one person has to travel. How many people are you?")

@@ -32,7 +32,7 @@ def propose_checkout(engine: Engine, actor: Actor) -> dict[str, Any]:
     """Freeze the cart's terms for the traveler to confirm. Nothing is held or charged yet.
 
     The same terms give the same proposal; other terms supersede it. Raises Refused for an empty cart, PriceChanged
-    never: prices are refreshed first and `changed` lists what moved.
+    never: prices are refreshed first and `changed` lists what moved. `policies` are the cancellation tiers by product.
     """
     now = engine.clock()
     with engine.db.write() as tx:
@@ -74,8 +74,13 @@ def propose_checkout(engine: Engine, actor: Actor) -> dict[str, Any]:
             )
         else:
             proposal_id = same.id
+        policies = {
+            product_id: list(one.tiers)
+            for product_id, one in listings(tx, [line["product_id"] for line in view["lines"] if line["product_id"]]).items()
+        }
         return {
             "proposal_id": proposal_id,
+            "policies": policies,
             "changed": changed,
             "expires_at": (now + engine.rules.proposal_life).isoformat(),
             **{k: terms[k] for k in ("lines", "totals")},
@@ -169,8 +174,9 @@ def _book(
         record(tx, value["id"], "reserve", "", "ON_HOLD", actor, now)
     tx.execute(update(cart).where(cart.c.id == basket.id).values(status="ordered"))
     rows = {r.id: r for r in tx.execute(select(booking).where(booking.c.id.in_([value["id"] for value in made])))}
-    instant = [rows[v["id"]] for v in made if v["booking_type"] == "INSTANT" and not v["pay_at_provider"]]
-    direct = [rows[v["id"]] for v in made if v["booking_type"] == "INSTANT" and v["pay_at_provider"]]
+    at_once = [rows[v["id"]] for v in made if v["booking_type"] == "INSTANT"]
+    direct = [one for one in at_once if one.pay_at_provider or one.amount == 0]  # nothing to pay here, so nothing to wait for
+    instant = [one for one in at_once if one not in direct]
     asked = [rows[v["id"]] for v in made if v["booking_type"] == "REQUEST"]
     fees = [line for line in lines if line.kind == "fee"]
     payments = _open_payments(tx, engine, actor, row.id, instant, fees, now)
@@ -351,6 +357,15 @@ def of_conversation(engine: Engine, actor: Actor, *, limit: int = 50) -> list[di
             .limit(limit)
         ).all()
         return [facts_of(row) for row in rows]
+
+
+def asks_of(engine: Engine, actor: Actor, booking_ids: Sequence[str]) -> list[availability.Ask]:
+    """What these bookings of the traveler asked for, to ask for it again."""
+    with engine.db.read() as tx:
+        rows = tx.execute(
+            select(booking).where(booking.c.id.in_(list(booking_ids)), booking.c.account_id == actor.traveler_id).order_by(booking.c.id)
+        ).all()
+    return [carts.ask_of(row) for row in rows]
 
 
 def events_of(tx: Connection, booking_id: str) -> Sequence[Row[Any]]:

@@ -97,7 +97,7 @@ def _terms(ask: Ask) -> dict[str, Any]:
         "date": ask.local_date.isoformat(),
         "end": ask.end_date.isoformat() if ask.end_date else None,
         "start": ask.local_start,
-        "units": dict(ask.units or {ADULT: 1}),
+        "units": dict({ADULT: 1} if ask.units is None else ask.units),
         "quantity": ask.quantity,
     }
 
@@ -139,7 +139,7 @@ def _priced(tx: Connection, engine: Engine, ask: Ask, promo: str | None, now: da
     listed = listing(tx, ask.product_id)
     option = listed.option(ask.option_id)
     ask = choose_start(option.starts, ask)
-    units = availability.fit_units(option, ask.units or {ADULT: 1})
+    units = availability.fit_units(option, ({ADULT: 1} if ask.units is None else ask.units))
     ask = Ask(
         ask.product_id,
         option.id,

@@ -247,6 +247,16 @@ def log_after(tx: Connection, conversation_id: str, after: int, *, staff: bool =
     return list(tx.execute(query.order_by(message.c.seq).limit(limit)).all())
 
 
+def is_waiting(tx: Connection, conversation_id: str, seq: int) -> bool:
+    """Does this traveler's line still wait for the bot's answer?"""
+    row = tx.execute(
+        select(message.c.seq, conversation.c.answered_seq)
+        .join(conversation, conversation.c.id == message.c.conversation_id)
+        .where(message.c.conversation_id == conversation_id, message.c.seq == seq, *WAITS)
+    ).one_or_none()
+    return row is not None and row.seq > row.answered_seq
+
+
 def message_by_mid(tx: Connection, conversation_id: str, mid: str) -> Row[Any] | None:
     """The newest version of a message (an edit is a later line with the same mid)."""
     return tx.execute(
@@ -309,6 +319,11 @@ def lease_turn(engine: Engine, conversation_id: str, owner: str) -> Row[Any] | N
             )
         )
         return tx.execute(select(turn).where(turn.c.id == turn_id)).one()
+
+
+def reclaim_turns(tx: Connection, now: datetime) -> int:
+    """End the leases of turns whose worker died: only for the one worker of a database, which has just started."""
+    return tx.execute(update(turn).where(turn.c.status == "running", turn.c.leased_until > now).values(leased_until=now)).rowcount
 
 
 def record_reply(engine: Engine, turn_id: str, owner: str, replies: Sequence[Mapping[str, Any]]) -> None:

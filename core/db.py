@@ -19,13 +19,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import JSON, Connection, Table, create_engine, event, insert, make_url, select
+from sqlalchemy import JSON, Connection, Table, create_engine, event, insert, make_url, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from core.errors import Busy, Refused
 from core.schema import idempotency_key
 
 Listener = Callable[[str, str], None]
+WORKER_KEY = 7_246_114  # the advisory lock of whoever works alone on a PostgreSQL
 
 
 class _FairLock:
@@ -63,6 +64,8 @@ class Database:
         self._listeners: list[Listener] = []
         self._door: _FairLock | None = None
         self._file: int | None = None
+        self._worker_file: int | None = None
+        self._worker_connection: Connection | None = None
         if self.dialect == "sqlite":
             if not self.url.database or self.url.database == ":memory:":
                 raise Refused("SQLite needs a file, so that a restart finds what was sold. Use sqlite:///path/to/file.db.")
@@ -126,7 +129,27 @@ class Database:
         finally:
             self._door.release()
 
+    def alone(self) -> bool:
+        """Is this the only process that works on this database? The first to ask is, until it ends; asked once a process."""
+        if self.dialect == "sqlite":
+            self._worker_file = os.open(f"{self.url.database}.worker", os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(self._worker_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+        self._worker_connection = self._engine.connect()
+        locked = self._worker_connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": WORKER_KEY}).scalar_one()
+        self._worker_connection.commit()
+        return bool(locked)
+
     def close(self) -> None:
+        if self._worker_connection is not None:
+            self._worker_connection.close()
+            self._worker_connection = None
+        if self._worker_file is not None:
+            os.close(self._worker_file)
+            self._worker_file = None
         self._engine.dispose()
         if self._file is not None:
             os.close(self._file)

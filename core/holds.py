@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, insert, select, text, tuple_, update
+from sqlalchemy import Connection, and_, bindparam, case, insert, select, text, tuple_, update
 
 from core.availability import Want
 from core.db import upsert
@@ -175,11 +175,11 @@ def expire(tx: Connection, booking_ids: Sequence[str], now: datetime) -> int:
 
 
 def extend(tx: Connection, booking_ids: Sequence[str], until: datetime, now: datetime) -> int:
-    """Move the deadline of live holds later; never earlier. Returns how many hold rows moved."""
+    """Keep live holds at least until then; a later deadline stays. Returns how many are alive (0: they are gone)."""
     return tx.execute(
         update(hold)
-        .where(hold.c.booking_id.in_(booking_ids), hold.c.status == "active", hold.c.expires_at > now, hold.c.expires_at < until)
-        .values(expires_at=until)
+        .where(hold.c.booking_id.in_(booking_ids), hold.c.status == "active", hold.c.expires_at > now)
+        .values(expires_at=case((hold.c.expires_at < until, bindparam("until", until, Moment)), else_=hold.c.expires_at))
     ).rowcount
 
 

@@ -70,12 +70,12 @@ def finish(tx: Connection, job_id: int) -> None:
     tx.execute(delete(job).where(job.c.id == job_id))
 
 
-def fail(tx: Connection, failed: Job, error: str, now: datetime) -> None:
-    """Back off (2, 4, 8 ... s, at most 10 min) or give up as `dead`."""
+def fail(tx: Connection, failed: Job, error: str, now: datetime, *, again_in: timedelta | None = None) -> None:
+    """Back off (2, 4, 8 ... s, at most 10 min; or `again_in`) or give up as `dead`."""
     if failed.attempts >= failed.max_attempts:
         tx.execute(update(job).where(job.c.id == failed.id).values(state="dead", error=error[:1000], locked_until=None))
         return
-    wait = timedelta(seconds=min(600, 2**failed.attempts))
+    wait = timedelta(seconds=min(600, 2**failed.attempts)) if again_in is None else again_in
     row = tx.execute(select(job.c.dedupe_key).where(job.c.id == failed.id)).one_or_none()
     if row is not None and row.dedupe_key is not None:
         twin = tx.execute(select(job.c.id).where(job.c.dedupe_key == row.dedupe_key, job.c.state == "ready")).first()
@@ -89,10 +89,27 @@ def rescue(tx: Connection, now: datetime) -> int:
     """Give back jobs whose worker died; returns how many."""
     rows = tx.execute(select(job).where(job.c.state == "running", job.c.locked_until < bindparam("now", now, Moment))).all()
     for row in rows:
-        fail(tx, Job(row.id, row.kind, row.payload, row.attempts, row.max_attempts), "the worker stopped in the middle", now)
+        fail(
+            tx,
+            Job(row.id, row.kind, row.payload, row.attempts, row.max_attempts),
+            "the worker stopped in the middle",
+            now,
+            again_in=timedelta(0),
+        )
     return len(rows)
 
 
 def next_due(tx: Connection, kinds: Sequence[str]) -> datetime | None:
     row = tx.execute(select(job.c.run_at).where(job.c.state == "ready", job.c.kind.in_(kinds)).order_by(job.c.run_at).limit(1)).first()
     return None if row is None else row.run_at
+
+
+def reclaim(tx: Connection, now: datetime) -> int:
+    """Give back everything that is under a lease: only for the one worker of a database, which has just started."""
+    tx.execute(update(job).where(job.c.state == "running").values(locked_until=now - LEASE))
+    return rescue(tx, now)
+
+
+def dead(tx: Connection, *, limit: int = 50) -> Sequence[Any]:
+    """Jobs that were given up, the newest first, for a person to look at."""
+    return tx.execute(select(job).where(job.c.state == "dead").order_by(job.c.id.desc()).limit(limit)).all()

@@ -6,6 +6,7 @@ codes; a currency outside the table is refused, because guessing it is wrong by 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -141,9 +142,5 @@ class Money:
 
 
 def _drop_zeros(shown: str, digits: int) -> str:
-    for mark in (".", ","):
-        tail = mark + "0" * digits
-        if tail in shown:
-            head, _, rest = shown.rpartition(tail)
-            return head + rest
-    return shown
+    """Only decimals, at the very end of the figures: the ",000" of ISK 189,000 is no fraction."""
+    return re.sub(rf"[.,]0{{{digits}}}(?=\D*$)", "", shown)

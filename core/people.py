@@ -146,3 +146,9 @@ def set_contact(tx: Connection, account_id: str, *, name: str, email: str, terms
     )
     if done.rowcount != 1:
         raise NotFound("There is no such account.")
+
+
+def contact(tx: Connection, account_id: str) -> dict[str, str]:
+    """What a form may be filled in with: name and e-mail as given before."""
+    row = tx.execute(select(account.c.display_name, account.c.email).where(account.c.id == account_id)).one()
+    return {"name": row.display_name, "email": row.email or ""}

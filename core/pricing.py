@@ -76,7 +76,7 @@ def price(listed: Listing, ask: Ask, *, today: date, promo: str | None = None) -
     """The price of one line. Raises Refused for products on quote, Invalid for an unknown promo code."""
     option = listed.option(ask.option_id)
     plan = option.plan
-    units = fit_units(option, ask.units or {ADULT: 1})
+    units = fit_units(option, ({ADULT: 1} if ask.units is None else ask.units))
     quantity = quantity_for(option, units, ask.quantity)
     lines = _base_lines(option, ask, units, quantity)
     base = sum(line.amount for line in lines)

@@ -78,7 +78,7 @@ def decide(engine: Engine, actor: Actor, request_id: str, verdict: str, *, answe
 def _approved(tx: Connection, engine: Engine, actor: Actor, row: Row[Any], answer: str, now: datetime) -> None:
     owner = tx.execute(select(provider.c.name).where(provider.c.id == row.provider_id)).one()
     facts = {**bookings.facts_of(row), "provider": owner.name, "answer": answer}
-    if row.pay_at_provider:
+    if row.pay_at_provider or row.amount == 0:
         if not holds.consume(tx, [row.id], now):
             raise Expired("The hold on these places ran out.")
         move_booking(tx, row, "approve", actor, now, confirmed_at=now)

@@ -8,7 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from core import conversations
 from core.db import upsert
+from core.engine import Actor, Engine
 from core.errors import Invalid
 from core.schema import trip_state
 
@@ -24,6 +26,7 @@ FACTS = {
     "budget": dict,  # {"amount": minor units, "currency": "EUR", "per": "person" | "total" | "night"}
     "preferences": list,
     "shown": list,  # [{"n": 1, "product_id": ..., "title": ...}] as last offered
+    "shown_in": str,  # the turn they were offered in
     "focus": str,  # the product talked about
     "question": str,  # what we last asked for
 }
@@ -57,3 +60,10 @@ def note(tx: Connection, conversation_id: str, changes: Mapping[str, Any], now: 
         )
     )
     return merged
+
+
+def remember(engine: Engine, actor: Actor, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge facts in behind the bot's fence; returns them all. Raises Fenced, Invalid."""
+    with engine.db.write() as tx:
+        conversations.hold_fence(tx, actor)
+        return note(tx, actor.conversation_id, changes, engine.clock())

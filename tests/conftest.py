@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from channels import logs
 from core.db import Database
 from core.engine import Engine
 from core.migrate import upgrade
 from tests.gateway import MemoryGateway
 from tests.postgres import Postgres, database_name
 
+logs.set_up()
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)  # a Wednesday
 
 

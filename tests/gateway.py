@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Mapping
 
 from core.errors import Refused
 from core.payments.gateway import (
     FetchedPayment,
     GatewayEvent,
+    GatewayMisused,
     GatewayRefused,
     GatewayUnknown,
     PaymentLink,
@@ -17,48 +20,79 @@ from core.payments.gateway import (
 
 
 class MemoryGateway:
-    """`pay`, `close` and `down` play the traveler and the weather; `calls` holds every act that really happened, once a key."""
+    """`pay`, `lapse`, `down`, `refusals` and `lose` play the traveler and the weather; `calls` holds every act that really
+    happened, once a key."""
 
     def __init__(self) -> None:
         self.pages: dict[str, FetchedPayment] = {}
-        self.calls: dict[str, object] = {}
+        self.calls: dict[str, tuple[object, object]] = {}
         self.refunds: list[tuple[str, int]] = []
         self.down = False
+        self.refusals: list[GatewayRefused] = []  # raised by the next acts, which do not happen
+        self.lose = 0  # so many acts happen without an answer
+        self._made = 0
+        self._lock = threading.Lock()
 
     def payment_link(self, order: PaymentOrder, *, key: str) -> PaymentLink:
-        self._weather()
-        known = self.calls.get(key)
-        if known is not None:
-            before, link = known  # type: ignore[misc]
-            if before != order:
-                raise GatewayRefused("Other parameters under a used key.", code="idempotency_error")
-            return link
-        session = f"cs_{len(self.pages) + 1}"
-        total = sum(line.quantity * line.unit_amount for line in order.lines)
-        self.pages[session] = FetchedPayment(session, "open", total, order.currency.lower())
-        link = PaymentLink(session, f"https://pay.example/{session}")
-        self.calls[key] = (order, link)
+        def act() -> PaymentLink:
+            self._made += 1
+            session = f"cs_{self._made}"
+            total = sum(line.quantity * line.unit_amount for line in order.lines)
+            self.pages[session] = FetchedPayment(session, "open", total, order.currency.lower())
+            return PaymentLink(session, f"https://pay.example/{session}")
+
+        link = self._once(key, order, act)
+        assert isinstance(link, PaymentLink)
         return link
 
     def fetch_payment(self, session_id: str) -> FetchedPayment:
         self._weather()
+        if session_id not in self.pages:
+            raise GatewayRefused(f"No such session: {session_id}", code="resource_missing")
         return self.pages[session_id]
 
     def expire_link(self, session_id: str) -> FetchedPayment:
-        self._weather()
-        if self.pages[session_id].state == "open":
-            self.close(session_id)
+        if self.fetch_payment(session_id).state == "open":
+            self.lapse(session_id)
         return self.pages[session_id]
 
     def refund(self, charge_id: str, amount: int, currency: str, *, key: str, metadata: Mapping[str, str]) -> Refunded:
-        self._weather()
-        if key not in self.calls:
+        def act() -> Refunded:
+            page = next(page for page in self.pages.values() if page.charge_id == charge_id)
+            if amount > page.amount - self.refunded(charge_id):
+                raise GatewayRefused("More than is left of the charge.", code="amount_too_large")
             self.refunds.append((charge_id, amount))
-            self.calls[key] = Refunded(f"re_{len(self.refunds)}", amount)
-        return self.calls[key]  # type: ignore[return-value]
+            return Refunded(f"re_{len(self.refunds)}", amount)
+
+        done = self._once(key, (charge_id, amount), act)
+        assert isinstance(done, Refunded)
+        return done
+
+    def close(self) -> None:
+        pass
 
     def read_event(self, body: bytes, signature: str) -> GatewayEvent:
-        raise Refused("The memory gateway sends no events.")
+        """The event's fields as JSON, signed "good"."""
+        if signature != "good":
+            raise Refused("The signature does not fit.")
+        return GatewayEvent(**json.loads(body))
+
+    def _once(self, key: str, terms: object, act: object) -> object:
+        self._weather()
+        with self._lock:
+            if key in self.calls:
+                before, answer = self.calls[key]
+                if before != terms:
+                    raise GatewayMisused("Other parameters under a used key.", code="idempotency_error")
+            else:
+                if self.refusals:
+                    raise self.refusals.pop(0)
+                answer = act()  # type: ignore[operator]
+                self.calls[key] = (terms, answer)
+        if self.lose:
+            self.lose -= 1
+            raise GatewayUnknown("The payment gateway did not answer.")
+        return answer
 
     def _weather(self) -> None:
         if self.down:
@@ -66,13 +100,21 @@ class MemoryGateway:
 
     # what a traveler or the clock does
 
-    def pay(self, session_id: str, *, amount: int | None = None) -> None:
+    def pay(self, session_id: str, *, amount: int | None = None, currency: str | None = None) -> None:
         page = self.pages[session_id]
         number = session_id.removeprefix("cs_")
-        self.pages[session_id] = FetchedPayment(
-            session_id, "paid", page.amount if amount is None else amount, page.currency, f"pi_{number}", f"ch_{number}"
-        )
+        paid = page.amount if amount is None else amount
+        self.pages[session_id] = FetchedPayment(session_id, "paid", paid, currency or page.currency, f"pi_{number}", f"ch_{number}")
 
-    def close(self, session_id: str) -> None:
+    def lapse(self, session_id: str) -> None:
         page = self.pages[session_id]
         self.pages[session_id] = FetchedPayment(session_id, "expired", page.amount, page.currency)
+
+    # what it holds
+
+    def refunded(self, charge_id: str) -> int:
+        return sum(amount for charge, amount in self.refunds if charge == charge_id)
+
+    def balance(self) -> int:
+        """Taken in less given back, over everything."""
+        return sum(page.amount for page in self.pages.values() if page.state == "paid") - sum(amount for _, amount in self.refunds)

@@ -1,1 +1,1 @@
-"""The embedded planner: it reads what a traveler wrote, decides the next tool call and phrases the answer, with no network and no key."""
+"""The embedded planner: understand (grammar, catalogue), decide, phrase. It needs no key, no network and no training."""

@@ -19,11 +19,11 @@ from core.carts import ask_of
 from core.catalogue import listing
 from core.db import upsert
 from core.engine import SYSTEM, Engine, new_id
-from core.errors import NotFound, Refused, SoldOut
+from core.errors import CoreError, NotFound, Refused, SoldOut
 from core.money import allocate
-from core.payments.gateway import FetchedPayment, GatewayRefused, OrderLine, PaymentOrder
+from core.payments.gateway import FetchedPayment, GatewayMisused, GatewayRefused, GatewayUnknown, OrderLine, PaymentOrder
 from core.payments.ledger import post
-from core.schema import booking, hold, payment, provider, refund, share, slot, webhook_event
+from core.schema import booking, hold, job, payment, provider, refund, share, slot, webhook_event
 from core.states import move_booking
 
 OPEN = ("new", "open")
@@ -48,21 +48,33 @@ def get(tx: Connection, payment_id: str, *, lock: bool = False) -> Row[Any]:
 def ensure_link(engine: Engine, payment_id: str) -> dict[str, Any]:
     """The payment's page, made where there is none yet. Returns {"payment_id", "status", "url", "amount", "currency"}.
 
-    Raises GatewayUnknown where the gateway did not answer (the job tries again with the same key).
+    A curable no is followed by one fresh attempt at once. Raises GatewayUnknown where the gateway did not answer (the job
+    tries again with the same key), GatewayRefused, GatewayMisused.
     """
+    try:
+        return _make_link(engine, payment_id)
+    except GatewayRefused as error:
+        if not error.curable:
+            raise
+    return _make_link(engine, payment_id)
+
+
+def _make_link(engine: Engine, payment_id: str) -> dict[str, Any]:
     frozen = _freeze(engine, payment_id)
     if frozen is None:
         with engine.db.read() as tx:
             return view(get(tx, payment_id))
     try:
         link = engine.gateway.payment_link(_order(payment_id, frozen["order"]), key=frozen["key"])
+    except GatewayMisused:  # no new attempt: the first may have gone through, and a person has to look
+        raise
     except GatewayRefused as error:
         _refused(engine, payment_id, frozen, error)
         raise
     now = engine.clock()
     with engine.db.write() as tx:
         row = get(tx, payment_id, lock=True)
-        if row.status == "new":
+        if row.status == "new" and row.frozen.get("key") == frozen["key"]:
             tx.execute(update(payment).where(payment.c.id == payment_id).values(status="open", session_id=link.session_id, url=link.url))
             row = get(tx, payment_id)
             facts = {**view(row), "bookings": [facts_of(one) for one in bookings_of(tx, payment_id)]}
@@ -73,9 +85,11 @@ def ensure_link(engine: Engine, payment_id: str) -> dict[str, Any]:
                 {"payment_id": payment_id},
                 run_at=row.expires_at + timedelta(seconds=5),
                 now=now,
-                dedupe=f"deadline:{payment_id}",
+                dedupe=f"deadline:{payment_id}:{row.attempt}",
             )
-        return view(row)
+    if row.session_id != link.session_id:  # the payment ended while its page was being made: nobody may pay there
+        engine.gateway.expire_link(link.session_id)
+    return view(row)
 
 
 def view(row: Any) -> dict[str, Any]:
@@ -98,7 +112,8 @@ def _freeze(engine: Engine, payment_id: str) -> dict[str, Any] | None:
             return None
         if row.frozen.get("order"):
             frozen: dict[str, Any] = row.frozen
-            if datetime.fromisoformat(frozen["order"]["expires_at"]) > now + timedelta(minutes=30, seconds=10):
+            # it may have gone through: ask again with the same key. Too near for a first time, it is refused, and cured
+            if datetime.fromisoformat(frozen["order"]["expires_at"]) > now:
                 return frozen
         mine = bookings_of(tx, payment_id)
         window = max(engine.rules.payment_window, min(timedelta(hours=23), max((one.pay_by or now for one in mine), default=now) - now))
@@ -176,8 +191,7 @@ def sync(engine: Engine, payment_id: str) -> dict[str, Any]:
         row = get(tx, payment_id)
     if row.session_id is None:
         return view(row)
-    fetched = engine.gateway.fetch_payment(row.session_id)
-    return apply(engine, payment_id, fetched)
+    return apply(engine, payment_id, engine.gateway.fetch_payment(row.session_id))
 
 
 def sync_session(engine: Engine, session_id: str) -> dict[str, Any] | None:
@@ -211,7 +225,23 @@ def close_link(engine: Engine, payment_id: str) -> dict[str, Any]:
             return view(get(tx, payment_id))
     if row.status not in OPEN:
         return view(row)
-    return apply(engine, payment_id, engine.gateway.expire_link(row.session_id))
+    try:
+        fetched = engine.gateway.expire_link(row.session_id)
+    except GatewayMisused:
+        raise
+    except GatewayRefused as error:
+        if error.gateway_code != "resource_missing":
+            raise
+        # the gateway has never heard of it (other keys, an emptied sandbox): what is not there cannot be paid
+        fetched = FetchedPayment(row.session_id, "expired", row.amount, row.currency)
+    return apply(engine, payment_id, fetched)
+
+
+def deadline(engine: Engine, payment_id: str) -> dict[str, Any]:
+    """The wake-up at a page's end: closes it, unless the payment has a later page by now."""
+    with engine.db.read() as tx:
+        row = get(tx, payment_id)
+    return view(row) if row.expires_at > engine.clock() else close_link(engine, payment_id)
 
 
 def apply(engine: Engine, payment_id: str, fetched: FetchedPayment) -> dict[str, Any]:
@@ -225,6 +255,8 @@ def apply(engine: Engine, payment_id: str, fetched: FetchedPayment) -> dict[str,
             fits = fetched.amount == row.amount and fetched.currency.upper() == row.currency and fetched.session_id == row.session_id
             if row.status == "paid" or not fits:
                 _orphan(tx, row, fetched, now)
+                if row.status in OPEN and fetched.session_id == row.session_id:
+                    _start_over(tx, row, now)
             else:
                 _paid(tx, engine, row, fetched, now)
         elif fetched.state == "expired" and row.status in OPEN and fetched.session_id == row.session_id:
@@ -248,9 +280,12 @@ def _paid(tx: Connection, engine: Engine, row: Row[Any], fetched: FetchedPayment
     lost: list[Row[Any]] = []
     for one in bookings_of(tx, row.id):
         (done if _secure(tx, engine, one, now) else lost).append(one)
-    for one in lost:
+    gone = "the places were gone when the payment arrived"
+    if not done:  # nothing of it was sold, so an expert's fee goes back as well
+        ask_refund(tx, row.id, row.amount, now, booking_id=None, reason=gone)
+    for one in lost if done else ():
         amount = sum(part.amount for part in shares if part.booking_id == one.id)
-        ask_refund(tx, row.id, amount, now, booking_id=one.id, reason="the places were gone when the payment arrived")
+        ask_refund(tx, row.id, amount, now, booking_id=one.id, reason=gone)
     confirmed = [tx.execute(select(booking).where(booking.c.id == one.id)).one() for one in done]
     if confirmed:
         facts = {
@@ -295,6 +330,7 @@ def _secure(tx: Connection, engine: Engine, one: Row[Any], now: datetime) -> boo
                 raise SoldOut("The places are gone.")
             _book_places(tx, wanted)
     except (SoldOut, NotFound):
+        holds.release(tx, [one.id])  # what was left of a hold that had partly run out
         if one.status == "ON_HOLD":
             move_booking(tx, one, "expire", SYSTEM, now, reason="paid too late, places gone", pay_by=None)
         return False
@@ -336,12 +372,23 @@ def _expire(tx: Connection, engine: Engine, row: Row[Any], mine: Sequence[Row[An
     )
 
 
+def _start_over(tx: Connection, row: Row[Any], now: datetime) -> None:
+    """The page was paid, but not this payment: it gets a new page while its places are held."""
+    tx.execute(update(payment).where(payment.c.id == row.id).values(status="new", session_id=None, url=None, frozen={}))
+    jobs.enqueue(tx, "payment.link", {"payment_id": row.id}, run_at=now, now=now, dedupe=f"link:{row.id}")
+
+
 # ── refunds ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def ask_refund(tx: Connection, payment_id: str, amount: int, now: datetime, *, booking_id: str | None, reason: str) -> str | None:
-    """Decide a refund: capped by what is left, allocated over what is left of the shares. Returns its id, or None for nothing."""
+    """Decide a refund: capped by what is left, allocated over what is left of the shares. Returns its id, or None for nothing.
+
+    Raises Refused for a payment that was not paid and for more than is left of the one booking.
+    """
     row = get(tx, payment_id, lock=True)
+    if row.status != "paid":
+        raise Refused("What was not paid cannot be given back.")
     amount = min(amount, row.amount - row.refunded)
     if amount <= 0:
         return None
@@ -390,8 +437,10 @@ def send_refund(engine: Engine, refund_id: str) -> None:
             row.amount,
             paid.currency,
             key=f"refund:{refund_id}#{row.tries}",
-            metadata={"refund": refund_id, "payment": paid.id},
+            metadata={"refund": refund_id, "payment": paid.id, "app": "traveloure"},
         )
+    except GatewayMisused:  # a new key could pay it out twice
+        raise
     except GatewayRefused:
         with engine.db.write() as tx:
             tx.execute(update(refund).where(refund.c.id == refund_id).values(tries=refund.c.tries + 1))
@@ -432,13 +481,32 @@ def _orphan(tx: Connection, row: Row[Any], fetched: FetchedPayment, now: datetim
         )
 
 
-def refund_orphan(engine: Engine, charge: str, amount: int, currency: str, payment_id: str) -> None:
-    done = engine.gateway.refund(charge, amount, currency, key=f"orphan:{charge}", metadata={"payment": payment_id})
+def refund_orphan(engine: Engine, charge: str, amount: int, currency: str, payment_id: str, tries: int = 0) -> None:
+    """Send money back that fits no sale. After a definite no the next try is a job of its own, under the next key."""
+    try:
+        done = engine.gateway.refund(
+            charge, amount, currency, key=f"orphan:{charge}#{tries}", metadata={"payment": payment_id, "app": "traveloure"}
+        )
+    except GatewayMisused:
+        raise
+    except GatewayRefused:
+        now = engine.clock()
+        with engine.db.write() as tx:
+            again = {"charge": charge, "amount": amount, "currency": currency, "payment_id": payment_id, "tries": tries + 1}
+            jobs.enqueue(
+                tx,
+                "refund.orphan",
+                again,
+                run_at=now + timedelta(seconds=min(3600, 2 ** min(tries, 12))),
+                now=now,
+                dedupe=f"orphan:{charge}:{tries + 1}",
+            )
+        return
     now = engine.clock()
     with engine.db.write() as tx:
         if post(tx, f"refund:{done.id}", {"gateway": -amount, f"traveler:{payment_id}": amount}, currency, now):
             row = get(tx, payment_id)
-            facts = {"amount": amount, "currency": currency, "reason": "paid twice"}
+            facts = {"amount": amount, "currency": currency, "reason": "it did not fit what was due"}
             notices.tell(tx, row.conversation_id, "refund_sent", facts, now, key=f"orphan:{charge}")
 
 
@@ -446,7 +514,8 @@ def refund_orphan(engine: Engine, charge: str, amount: int, currency: str, payme
 
 
 def receive(engine: Engine, body: bytes, signature: str) -> str:
-    """Keep a signed event and wake the one who will fetch. Raises Refused for a forged or stale signature."""
+    """Keep a signed event and wake the one who will fetch; one that is not ours is kept as done. Raises Refused for a forged
+    or stale signature."""
     event = engine.gateway.read_event(body, signature)
     now = engine.clock()
     with engine.db.write() as tx:
@@ -456,11 +525,14 @@ def receive(engine: Engine, body: bytes, signature: str) -> str:
                 id=event.id,
                 type=event.type,
                 body={"object": event.object_id, "kind": event.object_kind, "payment": event.payment_id, "account": event.account},
+                state="new" if event.ours else "done",
+                error=None if event.ours else "from another environment or application",
                 received_at=now,
             )
             .on_conflict_do_nothing(index_elements=["id"])
-        )
-        if fresh.rowcount == 1:
+            .returning(webhook_event.c.id)
+        ).first()
+        if fresh is not None and event.ours:
             jobs.enqueue(tx, "webhook", {"event_id": event.id}, run_at=now, now=now)
     return event.id
 
@@ -476,7 +548,7 @@ def work_event(engine: Engine, event_id: str) -> None:
     with engine.db.read() as tx:
         row = tx.execute(select(webhook_event).where(webhook_event.c.id == event_id)).one()
         known = tx.execute(
-            select(payment.c.id).where(
+            select(payment.c.id, payment.c.status, payment.c.session_id).where(
                 (payment.c.id == (row.body.get("payment") or ""))
                 | (payment.c.session_id == row.body["object"])
                 | (payment.c.intent_id == row.body["object"])
@@ -489,13 +561,20 @@ def work_event(engine: Engine, event_id: str) -> None:
     if concerns_payment:
         if known is None:
             raise NotOurs(f"The event {event_id} ({row.type}) is about a payment we do not know.")
-        sync(engine, known.id)
+        session = row.body["object"] if row.body["kind"] == "checkout.session" else known.session_id
+        if known.session_id is None and known.status == "new":
+            raise NotOurs(f"The event {event_id} ({row.type}) is about a page whose making we have not recorded yet.")
+        if session is not None:
+            apply(engine, known.id, engine.gateway.fetch_payment(session))
     with engine.db.write() as tx:
         tx.execute(update(webhook_event).where(webhook_event.c.id == event_id).values(state="done"))
 
 
 def sweep(engine: Engine) -> int:
-    """Fetch every payment that is open and every one that should have moved; returns how many were looked at."""
+    """Fetch every payment that is open and every one that should have moved; returns how many were looked at.
+
+    One that the gateway refuses does not keep the others waiting; the refusal is raised at the end. No answer ends the round.
+    """
     now = engine.clock()
     with engine.db.read() as tx:
         rows = tx.execute(
@@ -504,11 +583,30 @@ def sweep(engine: Engine) -> int:
             .order_by(payment.c.expires_at)
             .limit(200)
         ).all()
+    refused: CoreError | None = None
     for row in rows:
-        if row.status == "new" and row.expires_at > now:
-            ensure_link(engine, row.id)
-        elif row.expires_at <= now:
-            close_link(engine, row.id)
-        else:
-            sync(engine, row.id)
+        try:
+            if row.expires_at <= now:
+                close_link(engine, row.id)
+            elif row.status == "new":
+                ensure_link(engine, row.id)
+            else:
+                sync(engine, row.id)
+        except GatewayUnknown:
+            raise
+        except CoreError as error:
+            refused = error
+    _revive(engine, now)
+    if refused is not None:
+        raise refused
     return len(rows)
+
+
+def _revive(engine: Engine, now: datetime) -> None:
+    """Money that is owed is never given up: refunds whose job is dead are tried again once an hour."""
+    with engine.db.write() as tx:
+        tx.execute(
+            update(job)
+            .where(job.c.kind.in_(("refund.send", "refund.orphan")), job.c.state == "dead", job.c.run_at < now - timedelta(hours=1))
+            .values(state="ready", attempts=0, run_at=now, dedupe_key=None)
+        )

@@ -90,7 +90,10 @@ class Refunded:
 
 @dataclass(frozen=True, slots=True)
 class GatewayEvent:
-    """A signed hint that something happened. Only ids are taken from it; the state is fetched."""
+    """A signed hint that something happened. Only ids are taken from it; the state is fetched.
+
+    `ours` is False for another environment (live and test mixed up) or another application on the same account.
+    """
 
     id: str
     type: str
@@ -98,6 +101,7 @@ class GatewayEvent:
     object_kind: str
     payment_id: str | None = None
     account: str | None = None
+    ours: bool = True
 
 
 class Gateway(Protocol):
@@ -115,6 +119,10 @@ class Gateway(Protocol):
 
     def refund(self, charge_id: str, amount: int, currency: str, *, key: str, metadata: Mapping[str, str]) -> Refunded:
         """Give back part or all of a charge. Raises GatewayRefused, GatewayUnknown."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections; nothing is asked afterwards."""
         ...
 
     def read_event(self, body: bytes, signature: str) -> GatewayEvent:

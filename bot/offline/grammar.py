@@ -1,0 +1,782 @@
+"""Reading days, times, people and money out of ordinary English, relative to a given today.
+
+Each reader returns values with the span they were read from, so that what one reader took, the next leaves alone.
+Nothing here guesses: what is not clearly a day is no day.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+UNITS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
+NUMBERS: dict[str, int] = {word: value for value, word in enumerate(UNITS)} | TENS
+NUMBERS |= {f"{tens}{joint}{UNITS[unit]}": value + unit for tens, value in TENS.items() for joint in ("-", " ") for unit in range(1, 10)}
+NUMBERS |= {"a couple of": 2, "couple of": 2, "a dozen": 12, "half a dozen": 6, "a hundred": 100, "one hundred": 100, "two hundred": 200}
+NUMBERS |= {"three hundred": 300, "five hundred": 500, "a thousand": 1000, "one thousand": 1000}
+ORDINALS = [
+    "first",
+    "second",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "eleventh",
+    "twelfth",
+    "thirteenth",
+    "fourteenth",
+    "fifteenth",
+    "sixteenth",
+    "seventeenth",
+    "eighteenth",
+    "nineteenth",
+    "twentieth",
+]
+ORDINAL_NUMBERS: dict[str, int] = {word: n for n, word in enumerate(ORDINALS, 1)}
+ORDINAL_NUMBERS |= {f"twenty{joint}{word}": 20 + n for n, word in enumerate(ORDINALS[:9], 1) for joint in ("-", " ")}
+ORDINAL_NUMBERS |= {"thirtieth": 30, "thirty-first": 31, "thirty first": 31}
+WEEKDAYS = {
+    name: index
+    for index, names in enumerate(
+        (
+            "monday mon mondays",
+            "tuesday tue tues tuesdays",
+            "wednesday wed weds wednesdays",
+            "thursday thu thur thurs thursdays",
+            "friday fri fridays",
+            "saturday sat saturdays",
+            "sunday sun sundays",
+        )
+    )
+    for name in names.split()
+}
+MONTHS = {
+    name: index
+    for index, names in enumerate(
+        (
+            "january jan",
+            "february feb",
+            "march mar",
+            "april apr",
+            "may",
+            "june jun",
+            "july jul",
+            "august aug",
+            "september sep sept",
+            "october oct",
+            "november nov",
+            "december dec",
+        ),
+        1,
+    )
+    for name in names.split()
+}
+
+
+def _any(words: object) -> str:
+    return "|".join(sorted((re.escape(word) for word in words), key=len, reverse=True))  # type: ignore[attr-defined]
+
+
+NUM = rf"(?:\d{{1,4}}|{_any(NUMBERS)})"
+SMALL = rf"(?:\d{{1,3}}|{_any(NUMBERS)})"
+WD = rf"(?:{_any(WEEKDAYS)})"
+MON = rf"(?:{_any(MONTHS)})\.?"
+DAY = rf"(?:\d{{1,2}}(?:st|nd|rd|th)?|{_any(ORDINAL_NUMBERS)})"
+DAY_TH = rf"(?:\d{{1,2}}(?:st|nd|rd|th)|{_any(ORDINAL_NUMBERS)})"
+YEAR = r"(?:,?\s*(?P<year{0}>20\d\d)\b)?"
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """Days the traveler named. `end` is the last day (of a stay: the day of departure); `past` marks a day that is over.
+
+    `ambiguous` holds the other day a phrase such as "next Saturday" may mean.
+    """
+
+    start: date | None = None
+    end: date | None = None
+    nights: int | None = None
+    past: bool = False
+    flexible: bool = False
+    ambiguous: date | None = None
+
+
+@dataclass(slots=True)
+class Text:
+    """A sentence with what was read already blanked out."""
+
+    text: str
+    taken: list[tuple[int, int, str]] = field(default_factory=list)
+
+    def find(self, pattern: str) -> re.Match[str] | None:
+        return re.search(pattern, self.text)
+
+    def finditer(self, pattern: str) -> Iterator[re.Match[str]]:
+        return re.finditer(pattern, self.text)
+
+    def take(self, match: re.Match[str], what: str) -> None:
+        self.taken.append((match.start(), match.end(), what))
+        self.text = self.text[: match.start()] + "\x1f" * (match.end() - match.start()) + self.text[match.end() :]
+
+
+def normal(words: str) -> str:
+    """Lower case, straight quotes, single spaces; the length may change."""
+    plain = words.lower().replace("\u2019", "'").replace("\u2018", "'").replace("\u2013", "-").replace("\u2014", "-").replace("\u00a0", " ")
+    return re.sub(r"\s+", " ", plain).strip()
+
+
+def number(word: str) -> int:
+    cleaned = word.strip().lower()
+    return int(cleaned) if cleaned.isdigit() else NUMBERS[cleaned]
+
+
+def _day_number(word: str) -> int:
+    cleaned = word.strip().lower()
+    if cleaned in ORDINAL_NUMBERS:
+        return ORDINAL_NUMBERS[cleaned]
+    return int(re.sub(r"\D", "", cleaned))
+
+
+def _month(word: str) -> int:
+    return MONTHS[word.strip(". ").lower()]
+
+
+# ── days ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _date(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None
+
+
+def _coming(today: date, month: int, day: int, year: str | None) -> date | None:
+    """The next day with this month and number; with a year, exactly that one."""
+    if year:
+        return _date(int(year), month, day)
+    for candidate in (today.year, today.year + 1, today.year + 2, today.year + 3, today.year + 4):
+        found = _date(candidate, month, day)
+        if found is not None and found >= today:
+            return found
+    return None
+
+
+def _coming_number(today: date, day: int) -> date | None:
+    """The next day of a month with this number."""
+    year, month = today.year, today.month
+    for _ in range(13):
+        found = _date(year, month, day)
+        if found is not None and found >= today:
+            return found
+        year, month = (year + 1, 1) if month == 12 else (year, month + 1)
+    return None
+
+
+def _weekday(today: date, index: int, how: str) -> tuple[date, date | None]:
+    """(the day meant, the other reading). "next Saturday" is the one of next week; while this week's is still to come,
+    that one is the other reading."""
+    ahead = (index - today.weekday()) % 7
+    if how == "next":
+        monday = today + timedelta(days=7 - today.weekday())
+        meant = monday + timedelta(days=index)
+        nearer = today + timedelta(days=ahead or 7)
+        return meant, (nearer if nearer != meant else None)
+    if how == "after next":
+        monday = today + timedelta(days=14 - today.weekday())
+        return monday + timedelta(days=index), None
+    return today + timedelta(days=ahead), None
+
+
+def read_when(text: Text, today: date, trip: tuple[date, date] | None = None) -> When:
+    """Every day, range and number of nights in the sentence, put together.
+
+    `trip` is the first and last day already talked about: "the 13th" and "on Friday" mean one of these days where they can.
+    """
+    nights = _read_nights(text)
+    found = _read_range(text, today)
+    if found is None:
+        days: list[date] = []
+        other: date | None = None
+        for _ in range(4):
+            one = _read_day(text, today, trip)
+            if one is None:
+                break
+            if one.end is not None:
+                found = one
+                break
+            if one.start is not None:
+                days.append(one.start)
+                other = one.ambiguous or other
+        if found is None and days:
+            first, last = min(days), max(days)
+            found = When(first, last if last != first else None, ambiguous=other if len(days) == 1 else None)
+    if found is None:
+        return When(nights=nights)
+    end = found.end
+    if nights is not None and found.start is not None and (end is None or found.flexible):
+        end = found.start + timedelta(days=nights)
+    past = found.start is not None and found.start < today
+    return When(found.start, end, nights, past, found.flexible, found.ambiguous)
+
+
+def _read_nights(text: Text) -> int | None:
+    patterns = (
+        (rf"\b(?:for )?(?:a |the )?(?:total of )?({SMALL})[ -]nights?\b", 1),
+        (r"\b(?:for )?(?:just |only )?(?:a|one) (?:single )?night\b", 0),
+        (r"\b(?:for|spend(?:ing)?|stay(?:ing)?) (?:a|one|the whole) week\b", 7),
+        (rf"\bfor ({SMALL}) weeks\b", -7),
+        (rf"\b(?:stay(?:ing)? (?:for )?|for )({SMALL}) days\b", 1),
+        (r"\bfor (?:a|one) day\b", 0),
+    )
+    for pattern, kind in patterns:
+        match = text.find(pattern)
+        if match is None:
+            continue
+        text.take(match, "nights")
+        if kind == 7:
+            return 7
+        if kind == 0:
+            return 1
+        value = number(match[1])
+        return value * 7 if kind == -7 else value
+    return None
+
+
+def _read_range(text: Text, today: date) -> When | None:
+    """ "5-8 December", "from the 5th to the 8th", "Dec 5 to 8", "Friday to Sunday", "between 3 and 6 June", ISO pairs."""
+    joint = r"\s*(?:-|to|until|till|through|thru|and)\s*(?:the )?"
+    tries = (
+        rf"\b(?:from |between )?(?:the )?({DAY}){joint}({DAY})(?: of)? ({MON}){YEAR.format(1)}\b",
+        rf"\b(?:from |between )?({MON}) (?:the )?({DAY}){joint}({DAY}){YEAR.format(1)}(?!\s*(?:people|adults|guests|pm|am))\b",
+        rf"\b(?:from |between )?(?:the )?({DAY})(?: of)? ({MON}){YEAR.format(1)}{joint}({DAY})(?: of)? ({MON}){YEAR.format(2)}\b",
+        rf"\b(?:from |between )?({MON}) (?:the )?({DAY}){YEAR.format(1)}{joint}({MON}) (?:the )?({DAY}){YEAR.format(2)}\b",
+        r"\b(?:from |between )?(20\d\d-\d\d-\d\d)\s*(?:-|to|until|till|and)\s*(20\d\d-\d\d-\d\d)\b",
+        rf"\b(?:from |between )?(?:the )?({DAY_TH})\s*(?:-|to|until|till|through|and)\s*(?:the )?({DAY_TH})\b",
+        rf"\b(?:from |between )?(this |next )?({WD})\s*(?:-|to|until|till|through)\s*(?:the )?(?:following |next )?({WD})\b",
+    )
+    for index, pattern in enumerate(tries):
+        match = text.find(pattern)
+        if match is None:
+            continue
+        found = _range_of(index, match, today)
+        if found is not None:
+            text.take(match, "date")
+            return found
+    return None
+
+
+def _range_of(index: int, match: re.Match[str], today: date) -> When | None:
+    named = match.groupdict()
+    if index == 0:
+        first = _coming(today, _month(match[3]), _day_number(match[1]), named["year1"])
+        last = _coming(today, _month(match[3]), _day_number(match[2]), named["year1"])
+    elif index == 1:
+        first = _coming(today, _month(match[1]), _day_number(match[2]), named["year1"])
+        last = _coming(today, _month(match[1]), _day_number(match[3]), named["year1"])
+    elif index == 2:
+        first = _coming(today, _month(match[2]), _day_number(match[1]), named["year1"])
+        last = _coming(today, _month(match[5]), _day_number(match[4]), named["year2"] or named["year1"])
+    elif index == 3:
+        first = _coming(today, _month(match[1]), _day_number(match[2]), named["year1"])
+        last = _coming(today, _month(match[4]), _day_number(match[5]), named["year2"] or named["year1"])
+    elif index == 4:
+        first, last = _iso(match[1]), _iso(match[2])
+    elif index == 5:
+        first = _coming_number(today, _day_number(match[1]))
+        last = None if first is None else _coming_number(first, _day_number(match[2]))
+    else:
+        first, _ = _weekday(today, WEEKDAYS[match[2]], (match[1] or "").strip())
+        last = first + timedelta(days=(WEEKDAYS[match[3]] - first.weekday()) % 7 or 7)
+    if first is None or last is None:
+        return None
+    if last < first:
+        later = _date(last.year + 1, last.month, last.day)
+        last = later if later is not None and later > first else last
+    return When(first, last) if last >= first else None
+
+
+def _iso(word: str) -> date | None:
+    try:
+        return date.fromisoformat(word)
+    except ValueError:
+        return None
+
+
+def _read_day(text: Text, today: date, trip: tuple[date, date] | None = None) -> When | None:
+    """One day or one loose stretch ("next weekend", "in June")."""
+    for reader in (_exact_day, _relative_day, _named_weekday, _stretch, _bare_number):
+        found = reader(text, today)
+        if found is not None:
+            return _in_trip(found, trip, by_number=reader is _bare_number) if reader in (_named_weekday, _bare_number) else found
+    return None
+
+
+def _in_trip(found: When, trip: tuple[date, date] | None, *, by_number: bool) -> When:
+    """The same number or weekday within the days talked about, where exactly one of them is it."""
+    if trip is None or found.start is None or found.ambiguous or trip[0] <= found.start <= trip[1]:
+        return found
+    first = trip[0] if not by_number else trip[0].replace(day=1)
+    days = [first + timedelta(days=i) for i in range(31 if by_number else min(7, (trip[1] - trip[0]).days + 1))]
+    same = [day for day in days if (day.day == found.start.day if by_number else day.weekday() == found.start.weekday())]
+    return When(same[0]) if len(same) == 1 and same[0] >= found.start else found
+
+
+def _exact_day(text: Text, today: date) -> When | None:
+    match = text.find(r"\b(20\d\d-\d\d-\d\d)\b")
+    if match:
+        text.take(match, "date")
+        found = _iso(match[1])
+        return When(found) if found else None
+    for pattern, month_at, day_at in (
+        (rf"\b(?:{WD},? )?(?:the )?({DAY})(?: of)? ({MON}){YEAR.format(1)}(?!\w)", 2, 1),
+        (rf"\b(?:{WD},? )?({MON}) (?:the )?({DAY}){YEAR.format(1)}(?!\w)(?!\s*(?:people|adults|guests))", 1, 2),
+    ):
+        match = text.find(pattern)
+        if match and not (match[month_at] == "may" and re.search(r"\b(?:i|we|you|he|she|they) $", text.text[: match.start()])):
+            found = _coming(today, _month(match[month_at]), _day_number(match[day_at]), match["year1"])
+            if found is not None:
+                text.take(match, "date")
+                return When(found)
+    match = text.find(r"\b(\d{1,2})[/.](\d{1,2})(?:[/.](20\d\d|\d\d))?(?![\d:])\b")
+    if match:
+        first, second = int(match[1]), int(match[2])
+        day, month = (first, second) if second <= 12 else (second, first)  # day first, as most of the world writes
+        year = match[3] if match[3] is None or len(match[3]) == 4 else "20" + match[3]
+        found = _coming(today, month, day, year) if 1 <= month <= 12 else None
+        if found is not None:
+            text.take(match, "date")
+            return When(found)
+    return None
+
+
+def _relative_day(text: Text, today: date) -> When | None:
+    simple = (
+        (r"\b(?:the )?day after tomorrow\b", 2),
+        (r"\btomorrow(?: (?=night|evening|morning|afternoon))?\b|\btmrw\b|\btomorow\b|\btommorow\b|\btommorrow\b", 1),
+        (r"\b(?:today|tonight|this (?:evening|afternoon|morning)|later today|right now)\b", 0),
+        (r"\byesterday\b", -1),
+        (r"\blast (?:week|night|weekend)\b", -7),
+    )
+    for pattern, days in simple:
+        match = text.find(pattern)
+        if match:
+            if "night" in match[0] or "evening" in match[0] or "afternoon" in match[0] or "morning" in match[0]:
+                _leave_time(text, match)
+            else:
+                text.take(match, "date")
+            return When(today + timedelta(days=days))
+    match = text.find(
+        rf"\bin ({SMALL}) (day|week|month)s?(?: time)?\b|\bin a (day|week|month)(?: time)?\b|\b({SMALL}) (day|week)s? from (?:now|today)\b"
+    )
+    if match:
+        count = number(match[1] or match[4] or "1")
+        unit = match[2] or match[3] or match[5]
+        text.take(match, "date")
+        return When(today + timedelta(days=count * {"day": 1, "week": 7, "month": 30}[unit]))
+    return None
+
+
+def _leave_time(text: Text, match: re.Match[str]) -> None:
+    """Take "this"/"to" but leave the part of the day for the time reader."""
+    whole = match[0]
+    part = next(word for word in ("night", "evening", "afternoon", "morning") if word in whole)
+    replaced = (part if part != "night" else "night").rjust(len(whole), "\x1f")
+    text.taken.append((match.start(), match.end(), "date"))
+    text.text = text.text[: match.start()] + replaced + text.text[match.end() :]
+
+
+def _named_weekday(text: Text, today: date) -> When | None:
+    match = text.find(rf"\b(?:the )?({WD}) (?:of )?(next|this|the following) week\b")
+    if match:
+        text.take(match, "date")
+        monday = today - timedelta(days=today.weekday()) + timedelta(days=0 if match[2] == "this" else 7)
+        return When(monday + timedelta(days=WEEKDAYS[match[1]]))
+    match = text.find(rf"\b(?:the )?({WD}) after next\b")
+    if match:
+        text.take(match, "date")
+        return When(_weekday(today, WEEKDAYS[match[1]], "after next")[0])
+    match = text.find(
+        rf"\b(?:on |for |by |coming )?(?:the )?(this coming |this |next |coming |following )?({WD})\b(?!\s*(?:street|market\b))"
+    )
+    if (match and match[2] not in ("sat", "sun", "mar", "may", "wed")) or (
+        match and re.search(r"\b(?:on|this|next|for|by) \w*$", match[0])
+    ):
+        text.take(match, "date")
+        meant, other = _weekday(today, WEEKDAYS[match[2]], "next" if (match[1] or "").strip() == "next" else "")
+        return When(meant, ambiguous=other)
+    match = text.find(r"(?:^|[ ,(])(sat|sun|wed)(?=$|[ ,.!?)])")
+    if match and not re.search(r"\bthe $", text.text[: match.start() + 1]):
+        text.take(match, "date")
+        return When(_weekday(today, WEEKDAYS[match[1]], "")[0])
+    return None
+
+
+def _stretch(text: Text, today: date) -> When | None:
+    saturday = today + timedelta(days=(5 - today.weekday()) % 7)
+    if today.weekday() == 6:
+        saturday = today - timedelta(days=1)
+    match = text.find(r"\b(?:at |over |for |on )?(this |the |next |coming )?(?:coming )?weekend\b")
+    if match:
+        text.take(match, "date")
+        start = saturday + timedelta(days=7 if (match[1] or "").strip() == "next" else 0)
+        return When(max(start, today), start + timedelta(days=1), flexible=True)
+    match = text.find(r"\b(?:sometime |some time |any ?time |any day |one day )?(this|next) (week|month)\b")
+    if match:
+        text.take(match, "date")
+        if match[2] == "week":
+            monday = today - timedelta(days=today.weekday()) + timedelta(days=0 if match[1] == "this" else 7)
+            return When(max(today, monday), monday + timedelta(days=6), flexible=True)
+        first = today if match[1] == "this" else (today.replace(day=1) + timedelta(days=32)).replace(day=1)
+        last = (first.replace(day=1) + timedelta(days=32)).replace(day=1) - timedelta(days=1)
+        return When(first, last, flexible=True)
+    match = text.find(rf"\b(?:in|during|this|next|for|early|late|mid|of) ({MON})(?: (20\d\d))?(?!\w)")
+    if match and not (match[1].startswith("mar") and match[1] not in ("mar", "march")):
+        first = _coming(today, _month(match[1]), 1, match[2]) or today
+        if today.month == _month(match[1]) and (match[2] is None or int(match[2]) == today.year):
+            first = today
+        last = (first.replace(day=1) + timedelta(days=32)).replace(day=1) - timedelta(days=1)
+        text.take(match, "date")
+        return When(first, last, flexible=True)
+    return None
+
+
+def _bare_number(text: Text, today: date) -> When | None:
+    match = text.find(rf"\b(?:on |from |until |till |by )?the ({DAY_TH})(?!\s*(?:one|option|hotel|tour|time|floor|of\b))\b")
+    if match is None:
+        match = text.find(
+            r"\b(?:on|from|until|till|by|for)? ?(?:the )?(\d{1,2}(?:st|nd|rd|th))\b(?!\s*(?:one|option|hotel|tour|time|floor))"
+        )
+    if match is None or (match[1].isalpha() and not re.match(r"\b(?:on|from|until|till|by)", match[0])):
+        return None
+    found = _coming_number(today, _day_number(match[1]))
+    if found is None:
+        return None
+    text.take(match, "date")
+    return When(found)
+
+
+# ── times ─────────────────────────────────────────────────────────────────────────────────────────
+
+PARTS_OF_DAY = {
+    "morning": ("05:00", "11:59"),
+    "breakfast": ("06:00", "11:00"),
+    "brunch": ("09:00", "14:00"),
+    "lunch": ("11:30", "15:00"),
+    "lunchtime": ("11:30", "15:00"),
+    "midday": ("11:00", "14:00"),
+    "afternoon": ("12:00", "17:59"),
+    "sunset": ("15:30", "21:30"),
+    "evening": ("17:00", "23:59"),
+    "dinner": ("17:30", "23:00"),
+    "night": ("18:00", "23:59"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """`at` is a time somebody named ("19:30"); `first` and `last` bound a part of the day."""
+
+    at: str = ""
+    first: str = ""
+    last: str = ""
+
+
+def _hhmm(hour: str, minute: str | None, half: str | None, *, evening: bool = False) -> str | None:
+    h, m = int(hour), int(minute or 0)
+    if half:
+        h = h % 12 + (12 if half.startswith("p") else 0)
+    elif evening and 1 <= h <= 11:
+        h += 12
+    if h > 23 or m > 59:
+        return None
+    return f"{h:02d}:{m:02d}"
+
+
+def read_clock(text: Text) -> Clock:
+    """A named time, or a part of the day, or both bounds of "after five"."""
+    half = r"(?P<half>a\.?m\.?|p\.?m\.?)"
+    evening = bool(text.find(r"\b(?:evening|tonight|night|dinner|supper)\b"))
+    afternoon = bool(text.find(r"\b(?:afternoon|lunch)\b"))
+    match = (
+        text.find(rf"\b(?P<pre>after|before|by|from|until|at|around|about|for|@)? ?(?P<h>\d{{1,2}})[:.h](?P<m>\d\d) ?{half}?(?![\d/])")
+        or text.find(rf"\b(?P<pre>after|before|by|from|until|at|around|about|for|@)? ?(?P<h>\d{{1,2}}) ?(?P<m>){half}(?!\w)")
+        or text.find(
+            r"\b(?P<pre>after|before|by|at|around|about|@) ?(?P<h>\d{1,2})(?P<m>)(?P<half>)(?: ?o'?clock)?(?![\d\w%€$£.,/]|\s*(?:people|adults|guests|persons|euros?|eur|usd|dollars|nights?|days?|%|each|per))"
+        )
+        or text.find(r"\b(?P<pre>)(?P<h>\d{1,2})(?P<m>)(?P<half>) ?o'?clock\b")
+    )
+    if match and re.fullmatch(r"\d{1,2}\.\d\d", match[0].strip()):
+        match = None  # 12.50 is money before it is a time
+    if match:
+        at = _hhmm(match["h"], match["m"] or None, match["half"] or None, evening=evening or (afternoon and int(match["h"]) < 8))
+        if at is not None:
+            if not match["half"] and not evening and not afternoon and not match["m"] and 1 <= int(match["h"]) <= 6:
+                at = _hhmm(match["h"], None, "pm") or at  # nobody starts at three in the night
+            text.take(match, "time")
+            pre = match["pre"] or ""
+            _drop_part(text)
+            if pre in ("after", "from"):
+                return Clock("", at, "")
+            if pre in ("before", "by", "until"):
+                return Clock("", "", at)
+            return Clock(at)
+    match = text.find(
+        rf"\b(?P<pre>at|around|about|by|after|before) (?P<h>{'|'.join(UNITS[1:13])})(?: ?o'?clock)?\b(?! (?:people|adults|guests|nights|days))|\b(?P<word>{'|'.join(UNITS[1:13])}) (?:o'?clock|(?:in the )?(?P<part>am|pm|morning|evening|afternoon))\b"
+    )
+    if match:
+        hour = NUMBERS[match["h"] or match["word"]]
+        morning = (match["part"] or "") in ("am", "morning")
+        late = not morning and (evening or afternoon or (match["part"] or "") in ("pm", "evening", "afternoon") or hour <= 6)
+        text.take(match, "time")
+        at = f"{hour % 12 + 12 if late else hour:02d}:00"
+        return {"after": Clock("", at), "before": Clock("", "", at), "by": Clock("", "", at)}.get(match["pre"] or "", Clock(at))
+    match = text.find(r"\b(?:at |around )?(noon|midday|midnight)\b")
+    if match and match[1] != "midday":
+        text.take(match, "time")
+        return Clock("12:00" if match[1] == "noon" else "00:00")
+    match = text.find(rf"\b(?:(?:in|during|for|this|the|early|late|at) )*({_any(PARTS_OF_DAY)})s?\b")
+    if match:
+        first, last = PARTS_OF_DAY[match[1]]
+        if match[1] not in ("breakfast", "brunch", "lunch", "dinner", "sunset"):  # these say what, too
+            text.take(match, "time")
+        return Clock("", first, last)
+    return Clock()
+
+
+def _drop_part(text: Text) -> None:
+    match = text.find(r"\b(?:in the |tomorrow )?(?:morning|evening|afternoon|night)\b")
+    if match:
+        text.take(match, "time")
+
+
+# ── people ────────────────────────────────────────────────────────────────────────────────────────
+
+ADULTS = r"(?:adults?|grown-?ups?|men|women|ladies|guys|gentlemen|seniors?|friends)"
+CHILDREN = r"(?:kids?|children|child|sons?|daughters?|teens?|teenagers?|boys?|girls?|little ones)"
+INFANTS = r"(?:bab(?:y|ies)|infants?|toddlers?|newborns?)"
+PEOPLE = r"(?:people|persons?|ppl|pax|guests?|travell?ers?|of us|seats?|tickets?|spots?|places|participants?|visitors?|heads?)"
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """How many; `adults` None means nobody said. `more` is a change ("one more person"), `zero` an impossible party."""
+
+    adults: int | None = None
+    children: int | None = None
+    infants: int | None = None
+    more: int | None = None
+    zero: bool = False
+
+    @property
+    def said(self) -> bool:
+        return self.adults is not None or self.children is not None or self.infants is not None
+
+    @property
+    def total(self) -> int:
+        return (self.adults or 0) + (self.children or 0) + (self.infants or 0)
+
+
+def read_party(text: Text, *, answering: bool = False) -> Party:
+    """The party in the sentence. `answering` reads a bare number, because we have just asked how many."""
+    match = text.find(rf"\b(?:(?P<n>{SMALL})|one|another) (?:more|extra|additional) (?:{PEOPLE}|{ADULTS}|{CHILDREN})\b|\bplus one\b")
+    if match:
+        text.take(match, "people")
+        return Party(more=number(match["n"]) if match["n"] else 1)
+    me = 1 if text.find(r"\b(?:and (?:me|myself|i)\b|(?:me|myself) and\b|with (?:me|my)\b|\bi and my)") else 0
+    children = _count(text, CHILDREN)
+    infants = _count(text, INFANTS)
+    adults = _count(text, ADULTS)
+    friends = bool(re.search(r"friends", " ".join(t[2] for t in text.taken[-1:]))) if adults else False
+    total = None
+    match = text.find(rf"\b(?:a |the )?(?:party|group|family|team|table|crew|bunch) (?:of|for) ({SMALL})\b")
+    if match is None:
+        match = text.find(rf"\b({NUM})[ -](?:{PEOPLE})\b")
+    if match is None:
+        match = text.find(
+            rf"\bfor (?:the |all |us )?({SMALL})(?: of us)?\b(?!\s*(?:night|day|week|hour|month|min|euro|eur|usd|dollar|pound|am|pm|o'clock|%|k\b|star|thing|:|\.\d|,\d|\x1f))"
+        )
+    if match is None:
+        match = text.find(
+            rf"\b(?:the )?({SMALL}) of us\b|\bus ({SMALL})\b|\bwe(?:'re| are| will be|'ll be) (?:a group of |only |just )?({SMALL})\b(?!\s*(?:night|day|week|hour))"
+        )
+    if match is None and answering:
+        match = text.find(rf"^(?:just |only |about |maybe |we are |there are |it's |it is )?({SMALL})(?: please)?[.!]?$")
+    if match:
+        text.take(match, "people")
+        total = number(next(group for group in match.groups() if group))
+    partner = r"(?:wife|husband|partner|girlfriend|boyfriend|fianc[eé]e?|spouse|mom|mum|mother|dad|father|sister|brother|friend|son|daughter|boss|colleague)"
+    match = text.find(
+        rf"\b(?:me|myself|i) (?:and|with|\+|&) (?:my |a )({partner})\b|\bmy ({partner}) (?:and|&|\+) (?:me|i|myself)\b|\bwith my ({partner})\b"
+    )
+    if match and adults is None and total is None:
+        who = next(group for group in match.groups() if group)
+        text.take(match, "people")
+        if who in ("son", "daughter"):
+            return Party(1, (children or 0) + 1, infants)
+        return Party(2, children, infants)
+    if total is None and adults is None:
+        match = text.find(r"\b(?:just|only) (?:for )?(?:me|myself)\b|\b(?:solo|by myself|on my own|alone|for myself|for me)\b(?! and)")
+        if match:
+            text.take(match, "people")
+            return Party(1, children, infants)
+        match = text.find(r"\b(?:for |as |we are |we're )?a couple\b(?! of)|\bfor (?:the )?both of us\b|\bthe two of us\b|\bboth of us\b")
+        if match:
+            text.take(match, "people")
+            return Party(2, children, infants)
+    if total is not None:
+        if adults is not None:
+            return Party(adults, children, infants)
+        if total == 0:
+            return Party(0, children, infants, zero=not (children or infants))
+        rest = total - (children or 0) - (infants or 0)
+        inside = (children or infants) and rest > 0 and text.find(r"\b(?:includ|with|of (?:them|which|whom))")
+        return Party(rest if inside else total, children, infants)
+    if adults is not None:
+        if friends or me:
+            adults += me
+        return Party(adults, children, infants, zero=adults == 0 and not children and not infants)
+    if children is not None or infants is not None:
+        if me and text.find(r"\b(?:wife|husband|partner)\b"):
+            return Party(2, children, infants)
+        return Party(1 if me else None, children, infants)
+    return Party()
+
+
+def _count(text: Text, what: str) -> int | None:
+    match = text.find(rf"\b({SMALL}) (?:more |other |young |small |little |old |grown )?({what})\b")
+    if match:
+        text.take(match, "people " + match[2])
+        return number(match[1])
+    match = text.find(rf"\b(?:a|one|my|our|an) (?:\d+[ -]year[ -]old |small |young |little )?({what})\b")
+    if match and not match[1].endswith("s") and match[1] not in ("children", "people", "men", "women"):
+        text.take(match, "people " + match[1])
+        return 1
+    match = text.find(rf"\bno ({what})\b")
+    if match:
+        text.take(match, "people " + match[1])
+        return 0
+    return None
+
+
+# ── money ─────────────────────────────────────────────────────────────────────────────────────────
+
+CURRENCIES = {
+    "€": "EUR", "euro": "EUR", "euros": "EUR", "eur": "EUR", "$": "USD", "usd": "USD", "dollar": "USD", "dollars": "USD", "bucks": "USD",
+    "£": "GBP", "gbp": "GBP", "pound": "GBP", "pounds": "GBP", "quid": "GBP", "¥": "JPY", "yen": "JPY", "jpy": "JPY", "baht": "THB",
+    "thb": "THB", "dirham": "MAD", "dirhams": "MAD", "mad": "MAD", "peso": "MXN", "pesos": "MXN", "mxn": "MXN", "rand": "ZAR", "zar": "ZAR",
+    "isk": "ISK", "krona": "ISK", "kronur": "ISK", "chf": "CHF", "francs": "CHF",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """`amount` whole units; `currency` "" where none was named; `per` total, person or night; `level` cheap ... luxury."""
+
+    amount: int | None = None
+    currency: str = ""
+    per: str = "total"
+    level: str = ""
+
+
+def read_budget(text: Text) -> Budget:
+    """A limit ("under 80 euros", "max 50 pp", "budget of 2k"), or a level ("cheap", "something fancy")."""
+    symbol = r"[€$£¥]"
+    word = rf"(?:{_any(w for w in CURRENCIES if w.isalpha())})"
+    amount = rf"(?P<pre>{symbol})? ?(?P<n>\d{{1,3}}(?:[.,]\d{{3}})+|\d+(?:[.,]\d{{1,2}})?) ?(?P<k>k\b)? ?(?P<post>{symbol}|{word}\b)?"
+    limit = r"(?:under|below|less than|up to|no more than|not more than|at most|max(?:imum)?(?: of)?|within|cheaper than|around|about|budget(?: is| of|:| around| about)?(?: of)?|spend(?: up to| around| about)?|for less than|<|afford(?: up to)?|over)"
+    each = r"(?: ?(?P<per>per person|a person|each|pp|p\.p\.|per head|a head|per night|a night|nightly|/ ?night|/ ?person|per adult|in total|total|altogether|all in|for (?:both|all|everything)))?"
+    match = text.find(rf"(?:\b|(?<=\s)|^){limit} (?:of |about |around |a |the )?{amount}{each}")
+    if match is None:
+        match = text.find(
+            rf"(?:\b|(?<=\s)|^){amount.replace('?P<post>', '?P<post>').replace('(?P<pre>' + symbol + ')?', '(?P<pre>' + symbol + ')')}{each}(?: (?:max|or less|budget|tops|at most|limit))?"
+        )
+    if match is None:
+        match = text.find(
+            rf"\b(?P<pre>)(?P<n>\d+(?:[.,]\d{{1,2}})?) ?(?P<k>k\b)? ?(?P<post>{symbol}|{word}\b){each}(?: (?:max|or less|budget|tops|at most|limit))?"
+        )
+    if match is None:
+        match = text.find(r"\b(?P<pre>)(?P<n>\d+)(?P<k>)(?P<post>) (?:max\b|or less|budget|tops)(?P<per>)")
+    if match:
+        raw = match["n"]
+        raw = re.sub(r"[.,](?=\d{3}\b)", "", raw) if re.search(r"[.,]\d{3}\b", raw) else raw.split(",")[0].split(".")[0]
+        value = int(raw) * (1000 if match["k"] else 1)
+        marked = match["pre"] or match["post"] or ""
+        named = bool(marked or match["k"]) or bool(re.search(r"budget|spend|afford|cheaper|per person|night|each|pp", match[0]))
+        looks_like_hour = not named and value <= 24 and re.match(r"\s*(?:around|about)", match[0])
+        if not looks_like_hour and value > 0:
+            text.take(match, "budget")
+            said = match["per"] or ""
+            per = "night" if "night" in said else "person" if re.search(r"person|each|pp|p\.p|head|adult", said) else "total"
+            return Budget(value, CURRENCIES.get(marked, ""), per)
+    match = text.find(
+        r"\b(?:not (?:too )?expensive|cheap(?:er|est)?|budget(?:-friendly)?|inexpensive|affordable|low[- ]cost|low budget|economical|free)\b"
+    )
+    if match:
+        if "free" in match[0]:
+            return Budget()
+        text.take(match, "budget")
+        return Budget(level="cheap")
+    match = text.find(r"\b(?:luxur(?:y|ious)|fancy|high[- ]end|five[- ]star|5[- ]star|upscale|posh|splurge|expensive)\b")
+    if match:
+        return Budget(level="luxury")
+    return Budget()
+
+
+# ── choosing ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def read_ordinal(text: Text) -> int | None:
+    """ "the second one", "number 3", "#2", "option b", "the last one" (-1)."""
+    nth = _any(ORDINALS[:10])
+    match = text.find(
+        rf"\b(?:the )?({nth}|\d{{1,2}}(?:st|nd|rd|th)) (?:one|option|choice|hotel|place|tour|restaurant|trip|boat|activity|of (?:them|those|these))\b"
+    )
+    match = match or text.find(
+        rf"^(?:ok |okay |yes |i'?ll take |let'?s (?:do|take) |give me |book |add |i want |i like )*(?:the )?({nth})(?: please)?[.!]?$"
+    )
+    match = match or text.find(
+        rf"\b(?:book|add|take|want|like|choose|pick|details (?:of|on|for)|about|remove|select) (?:the )?({nth})\b(?! (?:of|\w+ber))"
+    )
+    if match:
+        text.take(match, "ordinal")
+        return _day_number(match[1])
+    match = text.find(r"\b(?:number|no\.?|option|nr\.?|choice|#) ?(\d{1,2}|one|two|three|four|five|six)\b") or text.find(
+        r"(?<!\w)#(\d{1,2})\b"
+    )
+    if match:
+        text.take(match, "ordinal")
+        return number(match[1])
+    match = text.find(r"\bthe (last|bottom) (?:one|option)\b")
+    if match:
+        text.take(match, "ordinal")
+        return -1
+    return None

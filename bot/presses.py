@@ -1,0 +1,363 @@
+"""Taps and exact yeses: carried out by code at once, whoever controls the conversation. No model is asked.
+
+Order: what a form says is checked first (nothing is written then, and nothing typed is lost); then the traveler's line;
+then the act, keyed by the press; then the answer. A press that comes twice does and says everything once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+from core import availability, bookings, carts, conversations, handoff, people, requests, trips
+from core.availability import Ask
+from core.catalogue import Listing, listing
+from core.engine import Actor, Engine
+from core.errors import CoreError, Invalid, NotFound, SoldOut
+from core.payments import collect
+from core.payments.gateway import GatewayRefused, GatewayUnknown
+from tools import cart, payments, search
+from tools import trips as trip_tools
+from tools.outcome import Desk
+from tools.outcome import press as button
+
+Parts = list[Mapping[str, Any]]
+Verb = Callable[[Desk, Mapping[str, Any], Mapping[str, Any]], Parts]
+
+
+def press(engine: Engine, actor: Actor, client_id: str, action_id: str, fields: Mapping[str, Any]) -> int:
+    """Carry a button out; returns the number of the traveler's line. Raises NotFound, NotAllowed, Expired for a button
+    that does not count, Invalid (naming the field) for a form that has to be mended."""
+    now = engine.clock()
+    with engine.db.read() as tx:
+        found = conversations.find_action(tx, actor, action_id, now)
+    params: dict[str, Any] = dict(found.params)
+    if found.verb == "say":
+        return conversations.say(engine, actor, client_id, str(params["text"]))
+    if found.verb == "say_form":
+        return conversations.say(engine, actor, client_id, sentence_of(fields, nights=bool(params.get("nights")), today=now.date()))
+    verb = VERBS.get(found.verb)
+    if verb is None:
+        raise NotFound("That button is not known any more. Please ask again.")
+    if found.verb == "confirm" and fields:
+        bookings.save_details(engine, actor, fields)
+    if found.verb == "add" and fields:
+        _read_when_and_who(fields, today=now.date())
+    return _carry_out(engine, actor, client_id, {"type": "pressed", "label": found.label or found.verb}, verb, params, fields)
+
+
+def say_yes(engine: Engine, actor: Actor, client_id: str, text: str, proposal_id: str) -> int:
+    """The traveler's exact yes to the one live proposal: the same as a tap on its Confirm."""
+    line = {"type": "text", "text": conversations.check_text(text)}
+    return _carry_out(engine, actor, client_id, line, _confirm, {"proposal_id": proposal_id}, {})
+
+
+def _carry_out(
+    engine: Engine, actor: Actor, client_id: str, line: Mapping[str, Any], verb: Verb, params: Mapping[str, Any], fields: Mapping[str, Any]
+) -> int:
+    now = engine.clock()
+    with engine.db.write() as tx:
+        seq = conversations.put_traveler_line(tx, actor, client_id, [line], now, wants_answer=False)
+    keyed = replace(actor, key=f"press:{actor.conversation_id}:{client_id}")
+    try:
+        parts = verb(Desk(engine, keyed), params, fields)
+    except CoreError as error:
+        parts = [_refusal(error)]
+    if parts:
+        with engine.db.write() as tx:
+            conversations.append(tx, actor.conversation_id, "bot", parts, now=engine.clock(), client_id=f"a-{client_id}"[:80])
+    return seq
+
+
+def _refusal(error: CoreError) -> Mapping[str, Any]:
+    """Why not, in the rule's own sentence, and a way on."""
+    actions = [button("show_cart", "cart")] if error.code in ("price_changed", "expired", "sold_out") else []
+    if error.code in ("refused", "try_again"):
+        actions = [button("talk_to_person", "human")]
+    return {"type": "event", "event": "refused", "facts": {"code": error.code, "message": error.message}, "actions": actions}
+
+
+# ── forms ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _read_when_and_who(fields: Mapping[str, Any], *, today: date) -> tuple[date | None, date | None, dict[str, int]]:
+    """Day, departure and party of a date form. Raises Invalid naming the field."""
+    first = _day(fields, "date")
+    last = _day(fields, "end_date")
+    if first is not None and first < today - timedelta(days=1):
+        raise Invalid("date", "That day is in the past. Please choose a day from today on.")
+    if first is not None and last is not None and last <= first:
+        raise Invalid("end_date", "The day you leave has to be after the day you arrive.")
+    units = {}
+    for name, kind in (("adults", "ADULT"), ("children", "CHILD"), ("infants", "INFANT")):
+        count = _count(fields, name)
+        if count:
+            units[kind] = count
+    if any(name in fields for name in ("adults", "children", "infants")) and not sum(units.values()):
+        raise Invalid("adults", "At least one person has to travel.")
+    return first, last, units
+
+
+def _day(fields: Mapping[str, Any], name: str) -> date | None:
+    given = str(fields.get(name) or "").strip()
+    if not given:
+        return None
+    try:
+        return date.fromisoformat(given)
+    except ValueError:
+        raise Invalid(name, "Please give the day as YYYY-MM-DD, for example 2027-03-20.") from None
+
+
+def _count(fields: Mapping[str, Any], name: str) -> int:
+    given = str(fields.get(name) or "0").strip()
+    if not given.isdigit() or int(given) > 500:
+        raise Invalid(name, "Please give a whole number of people.")
+    return int(given)
+
+
+def sentence_of(fields: Mapping[str, Any], *, nights: bool, today: date) -> str:
+    """What a date form says, as the traveler would have typed it; the assistant reads it like any other line."""
+    first, last, units = _read_when_and_who(fields, today=today)
+    if first is None:
+        raise Invalid("date", "Please choose a day.")
+    if nights and last is None:
+        raise Invalid("end_date", "Please choose the day you leave.")
+    shown = f"from {first.isoformat()} to {last.isoformat()}" if last else f"on {first.isoformat()}"
+    words = {"ADULT": ("adult", "adults"), "CHILD": ("child", "children"), "INFANT": ("infant", "infants")}
+    party = ", ".join(f"{count} {words[kind][count != 1]}" for kind, count in units.items())
+    return f"{shown[0].upper()}{shown[1:]}{', ' + party if party else ''}"
+
+
+# ── verbs ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _add(desk: Desk, params: Mapping[str, Any], fields: Mapping[str, Any]) -> Parts:
+    """Into the cart; asks for what is missing with the right control, and offers other days where the places are gone."""
+    engine, actor = desk.engine, desk.actor
+    with engine.db.read() as tx:
+        listed = listing(tx, params["product_id"])
+        known = trips.facts(tx, actor.conversation_id)
+    first, last, units = _read_when_and_who(fields, today=engine.clock().date())
+    first = first or _day(params, "date")
+    last = last or _day(params, "end_date")
+    units = units or dict(params.get("units") or known.get("party") or {})
+    missing = first is None or (listed.is_stay and last is None) or not units
+    if missing:
+        action = button("add_to_cart", "add", **{**params, "date": None, "end_date": None, "units": None})
+        form = trip_tools.date_form(desk, listed.id, nights=listed.is_stay, action=action)
+        return [{**form, "title": listed.product.title, "date": params.get("date"), "end_date": params.get("end_date"), "units": units}]
+    if first is None:
+        raise Invalid("date", "Which day would you like?")
+    ask = Ask(listed.id, params.get("option_id"), first, last if listed.is_stay else None, params.get("start") or "", units)
+    try:
+        view = carts.add(engine, actor, ask)
+    except SoldOut as error:
+        return _other_days(desk, listed, ask, error)
+    except Invalid as error:
+        if error.field == "local_start" and error.facts.get("starts"):
+            return _choose_start(desk, listed, ask)
+        raise
+    trips.remember(engine, replace(actor, key=None), {"focus": listed.id, "party": units})
+    return list(cart.line_outcome(view, view["added"], "added_to_cart").parts)
+
+
+def _choose_start(desk: Desk, listed: Listing, ask: Ask) -> Parts:
+    people_count = sum((ask.units or {}).values())
+    days = availability.available_days(
+        desk.engine, listed.id, ask.local_date, ask.local_date, option_id=ask.option_id, party=max(1, people_count)
+    )
+    starts = days[0]["starts"] if days else []
+    if not starts:
+        return _other_days(desk, listed, ask, SoldOut(f"{listed.product.title} is fully booked on that day."))
+    items = [
+        {
+            **button(
+                at,
+                "add",
+                product_id=listed.id,
+                option_id=ask.option_id,
+                date=ask.local_date.isoformat(),
+                start=at,
+                units=dict(ask.units or {}),
+            ),
+            "literal": True,
+        }
+        for at in starts
+    ]
+    return [
+        {"type": "event", "event": "which_start", "facts": {"title": listed.product.title}, "actions": []},
+        {"type": "quick_replies", "items": items},
+    ]
+
+
+def _other_days(desk: Desk, listed: Listing, ask: Ask, error: SoldOut) -> Parts:
+    people_count = sum((ask.units or {}).values())
+    after = ask.local_date + timedelta(days=1)
+    free = availability.next_days(desk.engine, listed.id, option_id=ask.option_id, party=max(1, people_count), after=after)
+    nights = ask.nights
+    items = []
+    for day in free[:4]:
+        leaves = (date.fromisoformat(day) + timedelta(days=nights)).isoformat() if nights else None
+        items.append(
+            {
+                **button(
+                    day,
+                    "add",
+                    product_id=listed.id,
+                    option_id=ask.option_id,
+                    date=day,
+                    end_date=leaves,
+                    start=ask.local_start or None,
+                    units=dict(ask.units or {}),
+                ),
+                "day": day,
+            }
+        )
+    items.append(button("see_alternatives", "alternatives", product_id=listed.id))
+    told = {
+        "type": "event",
+        "event": "sold_out",
+        "facts": {"title": listed.product.title, "message": error.message, "free": free},
+        "actions": [],
+    }
+    return [told, {"type": "quick_replies", "items": items}]
+
+
+def _details(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+    return list(search.get_details(desk, params["product_id"]).parts)
+
+
+def _cart(desk: Desk, _params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+    return list(cart.show_cart(desk).parts)
+
+
+def _remove(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+    return list(cart.remove_from_cart(desk, params["item_id"]).parts)
+
+
+def _checkout(desk: Desk, _params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+    return list(payments.propose_checkout(desk).parts)
+
+
+def _confirm(desk: Desk, params: Mapping[str, Any], fields: Mapping[str, Any]) -> Parts:
+    """The one place a traveler's yes becomes bookings. Then the payment page is made, outside the transaction."""
+    engine, actor = desk.engine, desk.actor
+    try:
+        done = bookings.commit_checkout(engine, actor, params["proposal_id"], requests=str(fields.get("requests") or ""))
+    except bookings.DetailsNeeded:
+        return [_contact_form(engine, actor, params["proposal_id"])]
+    parts: Parts = []
+    for payment_id in done["payments"]:
+        try:
+            collect.ensure_link(engine, payment_id)
+        except (GatewayUnknown, GatewayRefused):  # the job that was queued with the booking goes on trying
+            parts.append(
+                {"type": "event", "event": "payment_delayed", "facts": {"payment_id": payment_id}, "actions": [button("try_again", "paid")]}
+            )
+    if done["external"]:
+        parts.append({"type": "event", "event": "book_on_partner", "facts": {"lines": done["external"]}, "actions": []})
+    return parts
+
+
+def _contact_form(engine: Engine, actor: Actor, proposal_id: str) -> Mapping[str, Any]:
+    with engine.db.read() as tx:
+        person = people.contact(tx, actor.account_id)
+    return {
+        "type": "contact_form",
+        "name": person["name"],
+        "email": person["email"],
+        "submit": button("confirm_booking", "confirm", proposal_id=proposal_id),
+    }
+
+
+def _paid(desk: Desk, _params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+    done = payments.check_payment(desk)
+    if done.parts:
+        return [{"type": "event", "event": "not_paid_yet", "facts": {}, "actions": []}, *done.parts]
+    settled = [one for one in done.data["payments"] if one["status"] == "paid"]
+    return [] if settled else [{"type": "event", "event": "nothing_to_pay", "facts": {}, "actions": []}]
+
+
+def _alternatives(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+    """The same kind of thing in the same place, for the same days and people."""
+    engine, actor = desk.engine, desk.actor
+    with engine.db.read() as tx:
+        listed = listing(tx, params["product_id"])
+        known = trips.facts(tx, actor.conversation_id)
+    units: Mapping[str, int] = known.get("party") or {}
+    found = search.search_offers(
+        desk,
+        city=listed.destination.id,
+        kind=listed.product.kind,
+        date=_day(known, "start_date"),
+        end_date=_day(known, "end_date"),
+        adults=units.get("ADULT"),
+        children=units.get("CHILD"),
+        infants=units.get("INFANT"),
+    )
+    parts: Parts = []
+    for part in found.parts:
+        others = [item for item in part["items"] if item["product_id"] != listed.id]
+        parts.append({**part, "items": others})
+    told = "alternatives" if parts and parts[0]["items"] else "no_alternatives"
+    return [{"type": "event", "event": told, "facts": {"title": listed.product.title}, "actions": []}, *parts]
+
+
+def _book_again(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+    """Put what ran out unpaid back into the cart, at today's price, and show the total."""
+    missed: list[str] = []
+    for number, ask in enumerate(bookings.asks_of(desk.engine, desk.actor, params.get("bookings") or ())):
+        try:
+            carts.add(desk.engine, replace(desk.actor, key=f"{desk.actor.key}:{number}"), ask)
+        except CoreError as error:
+            missed.append(error.message)
+    refused: Parts = (
+        [{"type": "event", "event": "refused", "facts": {"code": "refused", "message": " ".join(missed)}, "actions": []}] if missed else []
+    )
+    return [*refused, *cart.show_cart(desk).parts]
+
+
+def _quote(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+    """A price on request is a person's work."""
+    with desk.engine.db.read() as tx:
+        listed = listing(tx, params["product_id"])
+    return _person(desk, "quote_needed", f"Asks for a price: {listed.product.title} ({listed.id})")
+
+
+def _human(desk: Desk, _params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+    return _person(desk, "asked_for_human", "")
+
+
+def _person(desk: Desk, reason: str, note: str) -> Parts:
+    made = handoff.ask_for_person(desk.engine, desk.actor, reason, note=note)
+    stay = [button("stay_with_assistant", "leave_person")]
+    return [{"type": "event", "event": "person_called", "facts": {"ahead": made["ahead"], "status": made["status"]}, "actions": stay}]
+
+
+def _leave_person(desk: Desk, _params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+    handoff.leave_person(desk.engine, desk.actor)
+    return [{"type": "event", "event": "with_assistant", "facts": {}, "actions": []}]
+
+
+def _withdraw(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+    done = requests.withdraw(desk.engine, desk.actor, params["booking_id"])
+    return [{"type": "event", "event": "request_withdrawn", "facts": done, "actions": []}]
+
+
+VERBS: Mapping[str, Verb] = {
+    "add": _add,
+    "details": _details,
+    "cart": _cart,
+    "remove": _remove,
+    "checkout": _checkout,
+    "confirm": _confirm,
+    "paid": _paid,
+    "alternatives": _alternatives,
+    "book_again": _book_again,
+    "quote": _quote,
+    "human": _human,
+    "leave_person": _leave_person,
+    "withdraw": _withdraw,
+}

@@ -1,0 +1,284 @@
+"""The command line: traveloure demo | serve | worker | chat | migrate | catalog | doctor."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from channels import logs
+from channels.settings import Settings
+from core.errors import CoreError
+
+if TYPE_CHECKING:
+    from channels.main import House
+    from core.catalogue_files.report import Report
+
+TRY = (
+    "Something fun in Lisbon next Saturday for two",
+    "A hotel in Rome from 12 to 15 March under 150 a night",
+    "I want to talk to a person",
+)
+
+
+class Stop(Exception):
+    """Ends the program with one sentence that says what to do."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = _parser()
+    given = parser.parse_args(argv)
+    logs.set_up()
+    try:
+        overrides = {name: getattr(given, name) for name in ("port", "host") if getattr(given, name, None) is not None}
+        settings = Settings(**overrides)
+        command: Callable[[argparse.Namespace, Settings], int] = given.command
+        return command(given, settings)
+    except Stop as stop:
+        print(stop, file=sys.stderr)
+        return 1
+    except CoreError as error:
+        print(error.message, file=sys.stderr)
+        return 1
+    except ValidationError as error:
+        for fault in error.errors():
+            print(f"The setting {'.'.join(str(part) for part in fault['loc'])} is wrong: {fault['msg']}.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print()
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="traveloure", description="An open conversational booking agent.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="everything on this machine: database, demo marketplace, chat, consoles, payment sandbox")
+    demo.add_argument("--port", type=int, help="default 8000, or PORT")
+    demo.add_argument("--reset", action="store_true", help="throw the demo's data away first")
+    demo.set_defaults(command=_demo)
+
+    serve = commands.add_parser("serve", help="the web door (chat, consoles, REST, webhooks) and, unless told otherwise, the jobs")
+    serve.add_argument("--port", type=int)
+    serve.add_argument("--host")
+    serve.add_argument("--no-worker", action="store_true", help="leave the jobs to `traveloure worker` processes")
+    serve.set_defaults(command=_serve)
+
+    worker = commands.add_parser("worker", help="only the jobs: turns, payments, deadlines, mail")
+    worker.set_defaults(command=_worker)
+
+    chat = commands.add_parser("chat", help="the same conversation in this terminal")
+    chat.add_argument("--new", action="store_true", help="start a new conversation instead of going on with the last one")
+    chat.set_defaults(command=_chat)
+
+    migrate = commands.add_parser("migrate", help="bring the database to the newest schema")
+    migrate.set_defaults(command=_migrate)
+
+    catalog = commands.add_parser("catalog", help="check, import and export catalogue files (docs/catalogue.md)")
+    actions = catalog.add_subparsers(required=True, metavar="ACTION")
+    for name, said in (("check", "say what is wrong, change nothing"), ("import", "take the files in, all or nothing")):
+        action = actions.add_parser(name, help=said)
+        action.add_argument("paths", nargs="+", type=Path, metavar="PATH", help=".jsonl or .csv files, or folders of them")
+        action.add_argument("--source", help="the name of this set of files (default: the first path's)")
+        action.set_defaults(command=_catalog_check if name == "check" else _catalog_import)
+    export = actions.add_parser("export", help="write what is on sale")
+    export.add_argument("path", type=Path, metavar="PATH", help="a .jsonl file, or a folder for CSV")
+    export.add_argument("--format", choices=("jsonl", "csv"), default="jsonl")
+    export.set_defaults(command=_catalog_export)
+
+    doctor = commands.add_parser("doctor", help="what is configured, what falls back, what needs doing")
+    doctor.set_defaults(command=_doctor)
+    return parser
+
+
+# ── running ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _demo(given: argparse.Namespace, settings: Settings) -> int:
+    from channels import demo
+
+    _need_port(settings)
+    if given.reset:
+        _reset(settings)
+    house = _ready(settings)
+    if demo.is_empty(house.engine.db):
+        print("Loading the demo marketplace ...")
+        _report(demo.load_marketplace(house.engine, _progress), "Loaded")
+    demo.ensure_people(house.engine)
+    base = settings.base_url
+    print(f"\nTraveloure is starting on {base}\n")
+    print(f"  Traveler's page    {base}/")
+    for who, link in demo.sign_in_links(house.engine, base):
+        print(f"  {who:<28} {link}")
+    print("\nEach sign-in link works once; start again for new ones. Try saying:")
+    for line in TRY:
+        print(f"  \u201c{line}\u201d")
+    print("\nPayments are a sandbox: no real money moves. Stop with Ctrl+C; the data stays in", settings.data_dir, flush=True)
+    return _run_web(house, works=True)
+
+
+def _serve(given: argparse.Namespace, settings: Settings) -> int:
+    _need_port(settings)
+    house = _ready(settings)
+    print(f"Serving on http://{settings.host}:{settings.port} (public address {settings.base_url})", flush=True)
+    return _run_web(house, works=not given.no_worker)
+
+
+def _run_web(house: House, *, works: bool) -> int:
+    from channels.main import web
+    from channels.web.serve import server
+
+    server(house, web(house, works=works)).run()
+    house.close()
+    return 0
+
+
+def _worker(_given: argparse.Namespace, settings: Settings) -> int:
+    import asyncio
+
+    from channels.main import worker
+
+    house = _ready(settings)
+    print("Working. Stop with Ctrl+C.", flush=True)
+    asyncio.run(worker(house).run())
+    return 0
+
+
+def _chat(given: argparse.Namespace, settings: Settings) -> int:
+    from channels import demo
+    from channels.terminal import chat
+
+    house = _ready(settings)
+    if demo.is_empty(house.engine.db):
+        print("Loading the demo marketplace ...")
+        _report(demo.load_marketplace(house.engine, _progress), "Loaded")
+        demo.ensure_people(house.engine)
+    return chat(house, serve=not _port_taken(settings), new=given.new)
+
+
+def _migrate(_given: argparse.Namespace, settings: Settings) -> int:
+    from core.db import Database
+    from core.migrate import upgrade
+
+    database = Database(settings.database)
+    before, after = upgrade(database)
+    print(f"The schema is at {after}." if before == after else f"Migrated from {before or 'nothing'} to {after}.")
+    database.close()
+    return 0
+
+
+def _doctor(_given: argparse.Namespace, settings: Settings) -> int:
+    from channels.doctor import examine
+
+    marks = {"ok": "ok     ", "note": "note   ", "problem": "PROBLEM"}
+    found = list(examine(settings))
+    for one in found:
+        print(f"{marks[one.level]}  {one.what:<10} {one.says}")
+    return 1 if any(one.level == "problem" for one in found) else 0
+
+
+def _ready(settings: Settings) -> House:
+    """A house over a migrated database."""
+    from channels.main import build
+    from core.migrate import is_current, upgrade
+
+    house = build(settings)
+    if not is_current(house.engine.db):
+        print("Preparing the database ...")
+        upgrade(house.engine.db)
+    return house
+
+
+def _reset(settings: Settings) -> None:
+    if settings.database_url:
+        raise Stop("--reset only empties the demo's own data folder; DATABASE_URL is set, so drop that database yourself.")
+    if settings.data_dir.exists():
+        shutil.rmtree(settings.data_dir)
+        print(f"Removed {settings.data_dir}.")
+
+
+def _port_taken(settings: Settings) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError:
+            return True
+    return False
+
+
+def _need_port(settings: Settings) -> None:
+    if _port_taken(settings):
+        raise Stop(f"Port {settings.port} is in use. Stop what runs there, or choose another: make run PORT={settings.port + 1}")
+
+
+# ── the catalogue ─────────────────────────────────────────────────────────────────────────────────
+
+
+def _catalog_check(given: argparse.Namespace, settings: Settings) -> int:
+    from core.catalogue_files import check
+    from core.db import Database
+    from core.migrate import is_current
+
+    database = Database(settings.database)
+    try:
+        known = database if is_current(database) else None  # files may refer to what is loaded, where there is anything
+        return _report(check(given.paths, known, source=given.source, progress=_progress), "Nothing wrong with")
+    finally:
+        database.close()
+
+
+def _catalog_import(given: argparse.Namespace, settings: Settings) -> int:
+    from core.catalogue_files import import_files
+
+    house = _ready(settings)
+    return _report(import_files(house.engine.db, given.paths, house.engine.clock(), source=given.source, progress=_progress), "Imported")
+
+
+def _catalog_export(given: argparse.Namespace, settings: Settings) -> int:
+    from core.catalogue_files import export
+
+    house = _ready(settings)
+    counts = export(house.engine.db, given.path, given.format, progress=_progress)
+    print(f"Wrote {_counted(counts)} to {given.path}.")
+    return 0
+
+
+def _report(report: Report, verb: str) -> int:
+    if report.ok:
+        print(f"{verb} {_counted(report.counts)}.")
+        return 0
+    for problem in report.problems:
+        print(problem, file=sys.stderr)
+    more = report.problem_count - len(report.problems)
+    print(f"{report.problem_count:,} problem(s){f', {more:,} more than shown' if more > 0 else ''}; nothing was changed.", file=sys.stderr)
+    return 1
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return (
+        ", ".join(f"{count:,} {kind}{'s' if count != 1 and not kind.endswith('y') else ''}" for kind, count in counts.items()) or "nothing"
+    )
+
+
+def _progress(step: str, done: int, total: int | None) -> None:
+    """A bar on a terminal; nothing where the output goes into a file."""
+    if not sys.stderr.isatty():
+        return
+    if total:
+        filled = int(30 * done / max(1, total))
+        line = f"{step:<10} [{'#' * filled}{'.' * (30 - filled)}] {done:,} of {total:,}"
+    else:
+        line = f"{step:<10} {done:,}"
+    end = "\n" if total and done >= total else ""
+    print(f"\r{line:<78}", end=end, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

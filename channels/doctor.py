@@ -1,0 +1,82 @@
+"""What is configured, what falls back and why, and what would not work for a person on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from channels.settings import Settings
+from core.db import Database
+from core.errors import CoreError
+from core.migrate import is_current
+from core.schema import product
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`level` is ok, note (a fallback that works) or problem (something a person has to do)."""
+
+    level: str
+    what: str
+    says: str
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    yield from _database(settings)
+    yield _model(settings)
+    yield from _payments(settings)
+    yield from _address(settings)
+    yield Finding("note", "mail", "No mail server is configured: messages are caught and shown on the operator's page.")
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    shown = urlsplit(settings.database)._replace(netloc=urlsplit(settings.database).hostname or "").geturl()
+    try:
+        database = Database(settings.database)
+    except (CoreError, OSError, SQLAlchemyError) as error:
+        yield Finding("problem", "database", f"{shown} cannot be opened: {error}. Check DATABASE_URL.")
+        return
+    try:
+        if not is_current(database):
+            yield Finding("problem", "database", f"{shown}: the schema is not current. Run: traveloure migrate")
+            return
+        with database.read() as tx:
+            count = tx.execute(select(func.count()).select_from(product).where(product.c.published)).scalar_one()
+        yield Finding("ok", "database", f"{shown}, {count:,} products on sale")
+        if not count:
+            yield Finding("problem", "catalogue", "Nothing is on sale. Run: traveloure demo, or traveloure catalog import FILES")
+    except SQLAlchemyError as error:
+        yield Finding("problem", "database", f"{shown} does not answer: {type(error).__name__}. Check DATABASE_URL.")
+    finally:
+        database.close()
+
+
+def _model(settings: Settings) -> Finding:
+    if settings.openai_api_key is None:
+        return Finding("note", "model", "No OPENAI_API_KEY: the offline planner answers. It works without a key or network.")
+    where = settings.openai_base_url or "OpenAI"
+    return Finding("ok", "model", f"{settings.openai_model} at {where}; the offline planner takes over where it fails")
+
+
+def _payments(settings: Settings) -> Iterator[Finding]:
+    if settings.stripe_secret_key is None:
+        yield Finding("note", "payments", "No STRIPE_SECRET_KEY: the payment sandbox takes test cards. No real money moves.")
+        return
+    key = settings.stripe_secret_key.get_secret_value()
+    live = key.startswith(("sk_live_", "rk_live_"))
+    yield Finding("ok", "payments", "Stripe, LIVE money" if live else "Stripe in test mode")
+    if settings.stripe_webhook_secret is None:
+        yield Finding("note", "webhooks", "No STRIPE_WEBHOOK_SECRET: payments are still found by fetching, within about 20 seconds.")
+
+
+def _address(settings: Settings) -> Iterator[Finding]:
+    host = urlsplit(settings.base_url).hostname or ""
+    yield Finding("ok", "address", settings.base_url)
+    if host in ("127.0.0.1", "localhost", "::1"):
+        yield Finding("note", "links", "Links lead to this machine only and will not open on a phone. Set DOMAIN_URL to a public address.")
+    elif not settings.base_url.startswith("https://"):
+        yield Finding("problem", "links", "DOMAIN_URL is not https: phones and messengers refuse such links.")

@@ -1,0 +1,567 @@
+"""From what is stored to what is shown: facts become words, minor units become prices, in the reader's language.
+
+A pure function of the row. Everything here is text: the page that draws it never interprets any of it as markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_datetime
+
+from channels.phrases import has, phrase
+from core.money import Money
+
+Part = Mapping[str, Any]
+Wire = dict[str, Any]
+
+
+def wire(base_url: str, row: Any, locale: str, time_zone: str | None = None) -> dict[str, Any]:
+    """A log row's data with every part ready to draw; state rows get their sentence. `row` has kind, data and created_at."""
+    data = dict(row.data)
+    if row.kind == "state":
+        if data.get("text"):
+            data["text"] = phrase(locale, "states", data["text"]).format(expert=data.get("expert", ""))
+        return data
+    words = Words(base_url, locale, time_zone)
+    data["parts"] = [drawn for part in data.get("parts", ()) for drawn in words.draw(part)]
+    return data
+
+
+class Words:
+    """Draws parts for one reader."""
+
+    def __init__(self, base_url: str, locale: str, time_zone: str | None = None) -> None:
+        self.base_url = base_url
+        self.locale = locale
+        self._babel = locale.replace("-", "_")
+        self._zone = time_zone
+
+    def say(self, section: str, name: str, **facts: Any) -> str:
+        return str(phrase(self.locale, section, name)).format(**facts)
+
+    def price(self, amount: int, currency: str) -> str:
+        return Money(amount, currency).text(self._babel)
+
+    def day(self, iso: str | None) -> str:
+        return format_date(date.fromisoformat(iso), "EEE d MMM", locale=self._babel) if iso else ""
+
+    def moment(self, iso: str, zone: str | None) -> str:
+        local = datetime.fromisoformat(iso).astimezone(ZoneInfo(zone or self._zone or "UTC"))
+        return format_datetime(local, "EEE d MMM, HH:mm", locale=self._babel) + ("" if zone or self._zone else " UTC")
+
+    def count(self, unit: str, n: int) -> str:
+        forms = phrase(self.locale, "units", unit) if has("units", unit) else ["{n} " + unit.lower(), "{n} " + unit.lower()]
+        return str(forms[n != 1]).format(n=n)
+
+    def party(self, units: Mapping[str, int] | None) -> str:
+        return ", ".join(self.count(kind, n) for kind, n in (units or {}).items() if n)
+
+    def when(self, facts: Mapping[str, Any]) -> str:
+        shown = self.day(facts.get("date"))
+        if facts.get("end_date") and facts["end_date"] != facts.get("date"):
+            shown += f" \u2013 {self.day(facts['end_date'])}"
+        return shown + (f", {facts['start']}" if facts.get("start") else "")
+
+    def button(self, raw: Mapping[str, Any], style: str = "plain", **more: Any) -> Wire:
+        label = str(raw.get("label", ""))
+        if raw.get("day"):
+            label = self.day(raw["day"])
+        elif not raw.get("literal"):
+            label = self.say("buttons", label) if has("buttons", label) else label
+        made: Wire = {"label": label, "style": style, **more}
+        for key in ("action", "url"):
+            if raw.get(key):
+                made[key] = raw[key]
+        return made
+
+    def draw(self, part: Part) -> list[Wire]:
+        drawer = DRAWERS.get(str(part.get("type")))
+        return drawer(self, part) if drawer else [dict(part)]
+
+
+def _text(_words: Words, part: Part) -> list[Wire]:
+    return [{"type": "text", "text": part["text"]}]
+
+
+def _pressed(words: Words, part: Part) -> list[Wire]:
+    label = str(part["label"])
+    shown = words.say("buttons", label) if has("buttons", label) else words.day(label) if _is_day(label) else label
+    return [{"type": "text", "text": shown}]
+
+
+def _is_day(label: str) -> bool:
+    try:
+        date.fromisoformat(label)
+    except ValueError:
+        return False
+    return True
+
+
+# ── cards ─────────────────────────────────────────────────────────────────────────────────────────
+
+BADGES = {"INSTANT": ("badge_instant", "ok"), "REQUEST": ("badge_request", "warn"), "EXTERNAL": ("badge_external", "info")}
+
+
+def _offers(words: Words, part: Part) -> list[Wire]:
+    items = [_card(words, item) for item in part["items"]]
+    return [{"type": "cards", "items": items}] if items else []
+
+
+def _card(words: Words, item: Mapping[str, Any]) -> Wire:
+    badge, tone = BADGES[item["booking_type"]]
+    if item.get("per") == "QUOTE":
+        badge, tone = "badge_quote", "info"
+    meta = [shown for shown in (_duration(item.get("duration_minutes")), item.get("city", ""), words.when(item)) if shown]
+    card: Wire = {
+        "id": item["product_id"],
+        "title": item["title"],
+        "subtitle": item.get("summary", ""),
+        "picture": f"/static/scenes/{item['picture']}" if item.get("picture") else "",
+        "picture_alt": "",
+        "badge": {"text": words.say("cards", badge), "tone": tone},
+        "meta": meta,
+        "buttons": [words.button(raw, "primary" if i == 0 else "plain") for i, raw in enumerate(item.get("buttons", ()))],
+    }
+    if item.get("rating_tenths"):
+        card |= {"rating": f"{item['rating_tenths'] / 10:.1f}", "reviews": item.get("rating_count", 0)}
+        if item.get("rating_source") == "sample":
+            card["rating_note"] = words.say("cards", "sample_rating")
+    if item.get("starts"):
+        meta.append(words.say("cards", "starts", times=", ".join(item["starts"][:4]))) if len(item["starts"]) > 1 else meta.append(
+            item["starts"][0]
+        )
+    if item.get("pay_at_provider"):
+        meta.append(words.say("cards", "at_provider"))
+    if item.get("left") is not None and item["left"] <= 8:
+        card["note"] = words.say("cards", "left", count=item["left"])
+    return card | _card_price(words, item)
+
+
+def _card_price(words: Words, item: Mapping[str, Any]) -> Wire:
+    if item.get("amount") is not None:
+        party = words.party(item.get("units")) or words.count("person", 1)
+        nights = _nights(item)
+        note = (
+            words.say("cards", "for_nights", nights=words.count("night", nights), party=party)
+            if nights
+            else words.say("cards", "for_party", party=party)
+        )
+        return {"price": words.price(item["amount"], item["currency"]), "price_note": note}
+    if item.get("from_amount") is not None and item.get("per") != "QUOTE":
+        per = f"per_{str(item.get('per', 'person')).lower()}"
+        shown = words.price(item["from_amount"], item["currency"])
+        return {"price": words.say("cards", "from", price=shown), "price_note": words.say("cards", per) if has("cards", per) else ""}
+    return {"price": "", "price_note": ""}
+
+
+def _nights(item: Mapping[str, Any]) -> int:
+    if not item.get("date") or not item.get("end_date"):
+        return 0
+    return (date.fromisoformat(item["end_date"]) - date.fromisoformat(item["date"])).days
+
+
+def _duration(minutes: int | None) -> str:
+    if not minutes:
+        return ""
+    hours, rest = divmod(int(minutes), 60)
+    return " ".join(shown for shown in (f"{hours} h" if hours else "", f"{rest} min" if rest else "") if shown)
+
+
+def _details(words: Words, part: Part) -> list[Wire]:
+    lines = [shown for shown in (_duration(part.get("duration_minutes")),) if shown]
+    for option in part.get("options", ()):
+        if len(part["options"]) > 1 or option.get("starts"):
+            shown = option["title"] + (f": {', '.join(option['starts'])}" if option.get("starts") else "")
+            if option.get("amount") is not None:
+                shown += f" ({words.price(option['amount'], part['currency'])} {words.say('cards', 'per_' + option['per'].lower())})"
+            lines.append(shown)
+    if part.get("meeting_point"):
+        lines.append(words.say("cards", "meeting_point", place=part["meeting_point"]))
+    if part.get("min_age"):
+        lines.append(words.say("cards", "min_age", age=part["min_age"]))
+    lines += _policy(words, part.get("tiers", ()))
+    buttons = [words.button(raw, "primary") for raw in part.get("buttons", ())]
+    status: Wire = {
+        "type": "status",
+        "tone": "info",
+        "title": part["title"],
+        "text": part.get("description", ""),
+        "lines": lines,
+        "buttons": buttons,
+    }
+    if part.get("picture"):
+        status["picture"] = f"/static/scenes/{part['picture']}"
+    return [status]
+
+
+def _policy(words: Words, tiers: Sequence[Mapping[str, int]]) -> list[str]:
+    shown = [
+        words.say("cards", "free_cancellation", hours=tier["hours"])
+        if tier["refund_bps"] == 10_000
+        else words.say("cards", "partial_refund", percent=f"{tier['refund_bps'] / 100:g}", hours=tier["hours"])
+        for tier in tiers
+        if tier["refund_bps"] > 0
+    ]
+    return shown or [words.say("cards", "no_refund")]
+
+
+def _days(words: Words, part: Part) -> list[Wire]:
+    items = []
+    for day in part["days"]:
+        label = words.day(day["date"]) + (f" ({words.say('cards', 'left', count=day['vacancies'])})" if day.get("vacancies") else "")
+        items.append({**words.button(day["button"]), "label": label})
+    return [{"type": "quick_replies", "items": items}]
+
+
+# ── money ─────────────────────────────────────────────────────────────────────────────────────────
+
+ORDER = ("pay_now", "if_approved", "at_provider", "external")
+
+
+def _groups(words: Words, lines: Sequence[Mapping[str, Any]], *, with_buttons: bool) -> list[Wire]:
+    """One group per way of paying and currency, each with its own sum."""
+    groups = []
+    keys = sorted({(ORDER.index(line["how"]), line["currency"]) for line in lines})
+    for at, currency in keys:
+        mine = [line for line in lines if line["how"] == ORDER[at] and line["currency"] == currency]
+        group: Wire = {"title": words.say("cart", ORDER[at]), "lines": [_line(words, line, with_button=with_buttons) for line in mine]}
+        if ORDER[at] != "external" and len(mine) > 1:
+            group["total"] = {"label": words.say("cart", "total"), "amount": words.price(sum(line["amount"] for line in mine), currency)}
+        groups.append(group)
+    return groups
+
+
+def _line(words: Words, line: Mapping[str, Any], *, with_button: bool) -> Wire:
+    if line["kind"] == "fee":
+        return {"label": words.say("cart", "fee"), "amount": words.price(line["amount"], line["currency"])}
+    detail = " \u00b7 ".join(shown for shown in (words.when(line), words.party(line.get("units"))) if shown)
+    steps = [step for step in line.get("price_lines", ()) if step["amount"] and step["kind"] != "base"]
+    if steps:
+        detail += " \u00b7 " + ", ".join(f"{step['text']} {words.price(step['amount'], line['currency'])}" for step in steps[:3])
+    if line.get("tiers") is not None and line["kind"] == "own":
+        detail += "\n" + "; ".join(_policy(words, line["tiers"]))
+    made: Wire = {"label": line["title"], "detail": detail, "amount": words.price(line["amount"], line["currency"])}
+    if with_button and line.get("button"):
+        made["button"] = words.button(line["button"])
+    if line.get("external_url"):
+        made["button"] = {"label": words.say("buttons", "open_partner"), "url": line["external_url"]}
+    return made
+
+
+def _sum(words: Words, totals: Mapping[str, Mapping[str, int]]) -> str:
+    return " + ".join(words.price(parts["payable"], currency) for currency, parts in totals.items())
+
+
+def _cart(words: Words, part: Part) -> list[Wire]:
+    groups = _groups(words, part["lines"], with_buttons=True)
+    if part["waiting"]:
+        groups.append(
+            {
+                "title": words.say("cart", "waiting"),
+                "lines": [
+                    {
+                        "label": one["title"],
+                        "detail": f"{one['reference']} \u00b7 {words.say('cart', 'waiting_' + one['status'])}",
+                        "amount": words.price(one["amount"], one["currency"]),
+                    }
+                    for one in part["waiting"]
+                ],
+            }
+        )
+    if not groups:
+        return [{"type": "text", "text": words.say("cart", "empty")}]
+    buttons = [words.button(raw, "primary") for raw in part.get("buttons", ())]
+    buttons += [_pay_button(words, one) for one in part.get("unpaid", ()) if one.get("url")]
+    summary: Wire = {"type": "summary", "title": words.say("cart", "title"), "groups": groups, "buttons": buttons}
+    if part["totals"]:
+        summary["total"] = {"label": words.say("cart", "total"), "amount": _sum(words, part["totals"])}
+    if any(line["how"] == "external" for line in part["lines"]):
+        summary["note"] = words.say("cart", "total_note")
+    return [summary]
+
+
+def _proposal(words: Words, part: Part) -> list[Wire]:
+    groups = _groups(words, part["lines"], with_buttons=False)
+    for change in part.get("changed", ()):
+        for group in groups:
+            for line in group["lines"]:
+                if line["label"] == change["title"]:
+                    line["strike"] = words.price(change["before"], change["currency"])
+    summary: Wire = {
+        "type": "summary",
+        "title": words.say("cart", "proposal_title"),
+        "groups": groups,
+        "note": words.say("cart", "proposal_note"),
+        "buttons": [words.button(raw, "primary" if i == 0 else "plain") for i, raw in enumerate(part["buttons"])],
+    }
+    if part["totals"]:
+        summary["total"] = {"label": words.say("cart", "total"), "amount": _sum(words, part["totals"])}
+    return [summary]
+
+
+def _price(words: Words, part: Part) -> list[Wire]:
+    lines = [{"label": line["text"], "amount": words.price(line["amount"], part["currency"])} for line in part["lines"]]
+    total = {"label": words.say("cart", "total"), "amount": words.price(part["total"], part["currency"])}
+    title = words.say("cart", "price_title", title=part["title"])
+    return [{"type": "summary", "title": title, "groups": [{"lines": lines}], "total": total, "buttons": []}]
+
+
+def _pay_button(words: Words, facts: Mapping[str, Any]) -> Wire:
+    label = f"{words.say('buttons', 'pay')} \u00b7 {words.price(facts['amount'], facts['currency'])}"
+    return {"label": label, "url": facts["url"], "style": "primary", "pay": True}
+
+
+# ── forms and choices ─────────────────────────────────────────────────────────────────────────────
+
+
+def _quick_replies(words: Words, part: Part) -> list[Wire]:
+    return [{"type": "quick_replies", "items": [words.button(item) for item in part["items"]]}]
+
+
+def _date_form(words: Words, part: Part) -> list[Wire]:
+    limits = part["limits"]
+    units = part.get("units") or {}
+    first = part.get("date") or part.get("first_free") or ""
+    fields: list[Wire] = [
+        {
+            "name": "date",
+            "kind": "date",
+            "label": words.say("forms", "arrive" if part["nights"] else "date"),
+            "value": first,
+            "required": True,
+            **limits,
+        }
+    ]
+    if part["nights"]:
+        fields.append(
+            {
+                "name": "end_date",
+                "kind": "date",
+                "label": words.say("forms", "leave"),
+                "value": part.get("end_date") or "",
+                "required": True,
+                **limits,
+            }
+        )
+    for name, unit, default in (("adults", "ADULT", 2), ("children", "CHILD", 0), ("infants", "INFANT", 0)):
+        value = units.get(unit, 0 if units else default)
+        fields.append(
+            {"name": name, "kind": "stepper", "label": words.say("forms", name), "value": value, "min": 0, "max": part["max_party"]}
+        )
+    title = part.get("title") or words.say("forms", "when_title")
+    return [{"type": "form", "id": "when", "title": title, "fields": fields, "submit": words.button(part["submit"], "primary")}]
+
+
+def _contact_form(words: Words, part: Part) -> list[Wire]:
+    fields: list[Wire] = [
+        {
+            "name": "name",
+            "kind": "text",
+            "label": words.say("forms", "name"),
+            "value": part["name"],
+            "required": True,
+            "autocomplete": "name",
+        },
+        {
+            "name": "email",
+            "kind": "email",
+            "label": words.say("forms", "email"),
+            "value": part["email"],
+            "required": True,
+            "autocomplete": "email",
+        },
+        {
+            "name": "requests",
+            "kind": "textarea",
+            "label": words.say("forms", "requests"),
+            "help": words.say("forms", "requests_help"),
+            "value": "",
+        },
+        {"name": "terms", "kind": "checkbox", "label": words.say("forms", "terms"), "required": True},
+    ]
+    return [
+        {
+            "type": "form",
+            "id": "contact",
+            "title": words.say("forms", "contact_title"),
+            "text": words.say("forms", "contact_text"),
+            "fields": fields,
+            "submit": words.button(part["submit"], "primary"),
+        }
+    ]
+
+
+# ── events ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _event(words: Words, part: Part) -> list[Wire]:
+    name, facts = part["event"], part.get("facts", {})
+    buttons = [words.button(raw, "plain") for raw in part.get("actions", ())]
+    drawer = EVENTS.get(name)
+    if drawer is not None:
+        return drawer(words, facts, buttons)
+    if not has("events", name):
+        return []
+    drawn: list[Wire] = [{"type": "text", "text": words.say("events", name, **_plain(words, facts))}]
+    return [*drawn, {"type": "quick_replies", "items": buttons}] if buttons else drawn
+
+
+def _plain(words: Words, facts: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {"title": "", "message": "", "reference": "", "ahead": 0, **facts}
+    shown["when"] = words.when(facts)
+    shown["party"] = words.party(facts.get("units"))
+    if facts.get("amount") is not None and facts.get("currency"):
+        shown["price"] = words.price(facts["amount"], facts["currency"])
+    return shown
+
+
+def _sold_out(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
+    name = "sold_out_free" if facts.get("free") else "sold_out"
+    return [{"type": "text", "text": words.say("events", name, message=facts["message"])}]
+
+
+def _person_called(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
+    ahead = int(facts.get("ahead") or 0)
+    told: list[Wire] = [{"type": "text", "text": words.say("events", "person_called", ahead=words.count("person", ahead))}] if ahead else []
+    return [*told, {"type": "quick_replies", "items": buttons}]
+
+
+def _book_on_partner(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
+    groups = [{"lines": [_line(words, line, with_button=False) for line in facts["lines"]]}]
+    return [{"type": "summary", "title": words.say("events", "book_on_partner"), "groups": groups, "buttons": []}]
+
+
+def _status(tone: str, words: Words, title: str, text: str, lines: Sequence[str], buttons: list[Wire], **more: Any) -> list[Wire]:
+    return [
+        {
+            "type": "status",
+            "tone": tone,
+            "title": title,
+            "text": text,
+            "lines": [line for line in lines if line],
+            "buttons": buttons,
+            **more,
+        }
+    ]
+
+
+def _booking_line(words: Words, one: Mapping[str, Any]) -> str:
+    return f"{one['title']} \u00b7 {words.when(one)} \u00b7 {words.party(one.get('units'))} \u00b7 {one['reference']}"
+
+
+def _payment_ready(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
+    amount = words.price(facts["amount"], facts["currency"])
+    until = words.say("status", "payment_ready_until", until=words.moment(facts["expires_at"], None))
+    pay = [_pay_button(words, facts)] if facts.get("url") else []
+    return _status(
+        "warn",
+        words,
+        words.say("status", "payment_ready", amount=amount),
+        until,
+        [_booking_line(words, one) for one in facts.get("bookings", ())],
+        [*pay, *buttons],
+    )
+
+
+def _booking_confirmed(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
+    paid = facts.get("paid")
+    text = (
+        words.say(
+            "status", "booking_confirmed_paid", amount=words.price(paid["amount"], paid["currency"]), email=facts.get("email") or "\u2013"
+        )
+        if paid
+        else words.say("status", "booking_confirmed_free")
+    )
+    references = [one["reference"] for one in facts["bookings"]]
+    lines = [_booking_line(words, one) for one in facts["bookings"]]
+    return _status("ok", words, words.say("status", "booking_confirmed"), text, lines, buttons, references=references)
+
+
+def _request_sent(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
+    until = words.moment(facts["respond_by"], facts.get("time_zone"))
+    title = words.say("status", "request_sent", provider=facts["provider"])
+    return _status("info", words, title, words.say("status", "request_sent_text", until=until), [_booking_line(words, facts)], buttons)
+
+
+def _request_approved(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
+    text = (
+        words.say("status", "request_approved_pay", until=words.moment(facts["pay_by"], None))
+        if facts.get("pay_by")
+        else words.say("status", "request_approved_done")
+    )
+    lines = [_booking_line(words, facts), _answer(words, facts)]
+    return _status("ok", words, words.say("status", "request_approved", provider=facts["provider"]), text, lines, buttons)
+
+
+def _answer(words: Words, facts: Part) -> str:
+    return words.say("status", "answer", answer=facts["answer"]) if facts.get("answer") else ""
+
+
+def _request_declined(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
+    title = words.say("status", "request_declined", provider=facts["provider"])
+    lines = [_booking_line(words, facts), _answer(words, facts)]
+    return _status("bad", words, title, words.say("status", "request_declined_text"), lines, buttons)
+
+
+def _ended(name: str) -> Callable[[Words, Part, list[Wire]], list[Wire]]:
+    def draw(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
+        lines = [_booking_line(words, one) for one in facts.get("bookings", [facts] if facts.get("reference") else [])]
+        return _status("bad", words, words.say("status", name), words.say("status", f"{name}_text"), lines, buttons)
+
+    return draw
+
+
+def _refund_sent(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
+    title = words.say("status", "refund_sent", amount=words.price(facts["amount"], facts["currency"]))
+    text = words.say("status", "refund_sent_text", reason=facts["reason"]) if facts.get("reason") else ""
+    return _status("info", words, title, text, [], buttons)
+
+
+def _bookings(words: Words, part: Part) -> list[Wire]:
+    lines = []
+    for one in part["items"]:
+        line: Wire = {
+            "label": one["title"],
+            "detail": f"{words.when(one)} \u00b7 {one['reference']} \u00b7 {words.say('booking_status', one['status'])}",
+            "amount": words.price(one["amount"], one["currency"]),
+        }
+        if one.get("buttons"):
+            line["button"] = words.button(one["buttons"][0])
+        lines.append(line)
+    return [{"type": "summary", "title": words.say("status", "bookings_title"), "groups": [{"lines": lines}], "buttons": []}]
+
+
+EVENTS: Mapping[str, Callable[[Words, Part, list[Wire]], list[Wire]]] = {
+    "sold_out": _sold_out,
+    "person_called": _person_called,
+    "book_on_partner": _book_on_partner,
+    "payment_ready": _payment_ready,
+    "booking_confirmed": _booking_confirmed,
+    "request_sent": _request_sent,
+    "request_approved": _request_approved,
+    "request_declined": _request_declined,
+    "request_expired": _ended("request_expired"),
+    "payment_expired": _ended("payment_expired"),
+    "paid_too_late": _ended("paid_too_late"),
+    "refund_sent": _refund_sent,
+}
+
+DRAWERS: Mapping[str, Callable[[Words, Part], list[Wire]]] = {
+    "text": _text,
+    "pressed": _pressed,
+    "offers": _offers,
+    "details": _details,
+    "days": _days,
+    "cart": _cart,
+    "proposal": _proposal,
+    "price": _price,
+    "quick_replies": _quick_replies,
+    "date_form": _date_form,
+    "contact_form": _contact_form,
+    "bookings": _bookings,
+    "event": _event,
+}

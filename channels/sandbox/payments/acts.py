@@ -1,0 +1,88 @@
+"""One act of the sandbox: a transaction with a moment of its own, in which objects are kept and events are announced."""
+
+from __future__ import annotations
+
+import copy
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import stripe
+
+from channels.sandbox.payments.errors import missing
+from channels.sandbox.payments.shapes import checked, skeleton
+from channels.sandbox.payments.store import Store
+
+WORDS = {
+    "checkout.session": "checkout.session",
+    "payment_intent": "payment_intent",
+    "charge": "charge",
+    "refund": "refund",
+    "event": "event",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where events go. `events` are their names, or "*" for all."""
+
+    url: str
+    events: tuple[str, ...] = ("*",)
+
+    def wants(self, kind: str) -> bool:
+        return "*" in self.events or kind in self.events
+
+
+@dataclass(slots=True)
+class Act:
+    """`now` is Unix seconds; `base` the public address of the sandbox, without a slash at its end."""
+
+    store: Store
+    now: float
+    base: str
+    endpoints: Sequence[Endpoint]
+    request_id: str = ""
+    key: str | None = None
+    announced: list[str] = field(default_factory=list)
+
+    @property
+    def second(self) -> int:
+        return int(self.now)
+
+    def new(self, kind: str, prefix: str, **values: Any) -> dict[str, Any]:
+        """A fresh object of this kind with the given fields, not stored yet."""
+        made = skeleton(kind)
+        made.update(id=f"{prefix}{secrets.token_hex(16)}", **values)
+        for name, value in (("created", self.second), ("livemode", False)):
+            if name in made:
+                made[name] = value
+        return made
+
+    def get(self, kind: str, object_id: str, param: str = "id") -> dict[str, Any]:
+        """Raises No (404) for an unknown id or one of another kind."""
+        found = self.store.get(object_id)
+        if found is None or found["object"] != kind:
+            raise missing(WORDS[kind], object_id, param)
+        return found
+
+    def keep(self, body: dict[str, Any], aside: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        self.store.put(checked(body), aside)
+        return body
+
+    def announce(self, kind: str, subject: Mapping[str, Any]) -> None:
+        """An event with a copy of its subject, kept together with its deliveries."""
+        wanted = [endpoint for endpoint in self.endpoints if endpoint.wants(kind)]
+        event = self.new(
+            "event",
+            "evt_",
+            type=kind,
+            api_version=stripe.api_version,
+            data={"object": copy.deepcopy(dict(subject))},
+            pending_webhooks=len(wanted),
+            request={"id": self.request_id or None, "idempotency_key": self.key},
+        )
+        self.keep(event)
+        for endpoint in wanted:
+            self.store.enqueue(event["id"], endpoint.url, self.now)
+        self.announced.append(event["id"])

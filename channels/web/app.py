@@ -1,0 +1,70 @@
+"""The web door put together: the chat, the pages, the consoles, webhooks and health, from a house that is handed in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Scope
+
+from channels.main import House
+from channels.web import chat, errors, health, pages, uploads, webhooks
+from channels.web.consoles import desk, ops, provider, signin
+from channels.web.guard import Guard, Origins
+from channels.web.limits import Allowance, Limits
+from channels.web.views import STATIC
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def create_app(
+    house: House,
+    *,
+    lifespans: Sequence[Lifespan] = (),
+    mounts: Sequence[tuple[str, ASGIApp]] = (),
+    allowance: Allowance | None = None,
+) -> FastAPI:
+    """`lifespans` start with the app, in order, and end in reverse (workers, pollers); `mounts` are further doors by path."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for one in lifespans:
+                await stack.enter_async_context(one(app))
+            yield
+            house.bus.close()
+
+    limits = Limits(allowance or Allowance(), house.settings.redis_url)
+    app = FastAPI(title="Traveloure", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    errors.install(app)
+    app.include_router(health.router(house))
+    app.include_router(chat.router(house, limits))
+    app.include_router(webhooks.router(house))
+    app.include_router(pages.router(house))
+    app.include_router(signin.router(house, limits))
+    app.include_router(provider.router(house))
+    app.include_router(desk.router(house))
+    app.include_router(ops.router(house))
+    app.mount("/static", Shelf(directory=STATIC), name="static")
+    for path, door in mounts:
+        app.mount(path, door)
+    app.add_middleware(Guard, origins=Origins(house.settings.allowed_origins, house.engine.db), most_body=uploads.BODY)
+    return app
+
+
+class Shelf(StaticFiles):
+    """Files that are checked for news at every load: small, and never stale after an update."""
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        if path.endswith(".svg"):  # a picture, even when somebody opens it by itself
+            response.headers["content-security-policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+        return response

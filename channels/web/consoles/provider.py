@@ -1,0 +1,153 @@
+"""The provider's inbox: what is asked, until when, what it brings; answered by a button or in their own words."""
+
+import functools
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Form, Request
+from starlette.responses import RedirectResponse, Response
+
+from channels.answers import read_answer
+from channels.main import House
+from channels.web import session
+from channels.web.consoles import words
+from channels.web.session import Seat
+from channels.web.stream import EventStream, touches
+from channels.web.views import page
+from core import reports, requests
+from core.errors import AlreadyDecided, Expired, Invalid, NotFound
+from core.money import Money
+
+SAID = {
+    "approve": ("ok", "You said yes. The traveler has been told."),
+    "decline": ("info", "You said no. The traveler has been told, and nothing was charged."),
+}
+
+
+def router(house: House) -> APIRouter:
+    api = APIRouter(prefix="/provider")
+    engine = house.engine
+    Provider = Annotated[Seat, Depends(session.need(house, "provider"))]
+
+    def mine(seat: Seat) -> list[str]:
+        return list(seat.person.provider_ids) if seat.person.has("provider") else reports.provider_ids(engine)
+
+    def scope(seat: Seat) -> list[str] | None:
+        return list(seat.person.provider_ids) if seat.person.has("provider") else None
+
+    def show(
+        request: Request, seat: Seat, *, status: int = 200, tone: str = "", told: str = "", asked: tuple[str, str] = ("", "")
+    ) -> Response:
+        pending = [_request(engine, one) for one in requests.pending(engine, mine(seat))]
+        return page(
+            request,
+            "provider.html",
+            status=status,
+            seat=seat,
+            pending=pending,
+            decided=[_decided(one) for one in reports.decided_requests(engine, scope(seat))],
+            upcoming=[_booking(one) for one in reports.upcoming_bookings(engine, scope(seat))],
+            tone=tone,
+            told=told,
+            asked_id=asked[0],
+            asked_text=asked[1],
+        )
+
+    @api.get("")
+    def inbox(request: Request, seat: Provider, done: str = "") -> Response:
+        tone, told = SAID.get(done, ("", ""))
+        return show(request, seat, tone=tone, told=told)
+
+    def decide(request: Request, seat: Seat, request_id: str, verdict: str, answer: str) -> Response:
+        try:
+            requests.decide(engine, seat.actor("provider"), request_id, verdict, answer=answer.strip()[:1000])
+        except AlreadyDecided as error:
+            by = f" by {error.facts['by']}" if error.facts.get("by") else ""
+            return show(
+                request, seat, status=409, tone="warn", told=f"Nothing was changed: this request was already {error.facts['status']}{by}."
+            )
+        except (Expired, NotFound) as error:
+            return show(request, seat, status=409, tone="warn", told=error.message)
+        return RedirectResponse(f"/provider?done={verdict}", status_code=303)
+
+    @api.post("/requests/{request_id}/approve")
+    def approve(
+        request: Request, seat: Provider, request_id: str, csrf: Annotated[str, Form()] = "", answer: Annotated[str, Form()] = ""
+    ) -> Response:
+        session.check_proof(seat, request, csrf)
+        return decide(request, seat, request_id, "approve", answer)
+
+    @api.post("/requests/{request_id}/decline")
+    def decline(
+        request: Request, seat: Provider, request_id: str, csrf: Annotated[str, Form()] = "", answer: Annotated[str, Form()] = ""
+    ) -> Response:
+        session.check_proof(seat, request, csrf)
+        return decide(request, seat, request_id, "decline", answer)
+
+    @api.post("/requests/{request_id}/answer")
+    def answer_freely(
+        request: Request, seat: Provider, request_id: str, csrf: Annotated[str, Form()] = "", answer: Annotated[str, Form()] = ""
+    ) -> Response:
+        """Free words decide only when every one of them was understood; otherwise they are shown back with the two buttons."""
+        session.check_proof(seat, request, csrf)
+        said = answer.strip()
+        if not said:
+            raise Invalid("answer", "Please write an answer, or press one of the two buttons.")
+        verdict = read_answer(said)
+        if verdict is None:
+            return show(request, seat, status=422, asked=(request_id, said[:1000]))
+        return decide(request, seat, request_id, verdict, said)
+
+    @api.get("/events")
+    def events(seat: Provider) -> EventStream:
+        topics = tuple(f"provider:{one}" for one in mine(seat))
+        return EventStream(house.bus, topics, functools.partial(touches, name="provider"))
+
+    return api
+
+
+def _request(engine: Any, one: dict[str, Any]) -> dict[str, Any]:
+    rest, late = words.left(one["respond_by"], engine.clock())
+    currency = one["currency"]
+    return {
+        **_booking(one),
+        "request_id": one["request_id"],
+        "note": one["note"],
+        "rest": rest,
+        "late": late,
+        "fee": Money(one["fee"], currency).text(),
+    }
+
+
+def _booking(one: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "reference": one["reference"],
+        "title": one["title"],
+        "when": words.when(one["date"], one["end_date"], one["start"]),
+        "party": words.party(one["units"]),
+        "traveler": one["traveler"] or "A traveler",
+        "amount": Money(one["amount"], one["currency"]).text(),
+        "payout": Money(one.get("payout", one["amount"]), one["currency"]).text(),
+        "requests": one.get("requests", ""),
+        "at_provider": one["pay_at_provider"],
+    }
+
+
+VERDICTS = {
+    "approved": ("ok", "Approved"),
+    "declined": ("bad", "Declined"),
+    "expired": ("warn", "Ran out"),
+    "withdrawn": ("info", "Taken back"),
+}
+
+
+def _decided(one: dict[str, Any]) -> dict[str, Any]:
+    tone, verdict = VERDICTS.get(one["verdict"], ("info", one["verdict"]))
+    paid = {"ON_HOLD": "waiting for the payment", "CONFIRMED": "confirmed", "EXPIRED": "not paid in time", "CANCELLED": "cancelled"}
+    return {
+        **_booking(one),
+        "tone": tone,
+        "verdict": verdict,
+        "answer": one["answer"],
+        "decider": one["decider"],
+        "then": paid.get(one["status"], "") if one["verdict"] == "approved" else "",
+    }

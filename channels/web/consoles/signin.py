@@ -1,0 +1,58 @@
+"""Coming in and going out: a link shows one button, and only pressing it uses the link up."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from starlette.responses import RedirectResponse, Response
+
+from channels.main import House
+from channels.web import session
+from channels.web.chat import address
+from channels.web.limits import Limits
+from channels.web.views import page
+from core import people
+from core.errors import NotAllowed
+
+
+def router(house: House, limits: Limits) -> APIRouter:
+    api = APIRouter()
+    secure = house.settings.base_url.startswith("https://")
+
+    @api.get("/signin/{token}")
+    def show(request: Request, token: str) -> Response:
+        """Mail scanners follow links, so following one does nothing yet."""
+        return page(request, "signin.html", state="ready", token=token, headers={"referrer-policy": "no-referrer"})
+
+    @api.post("/signin/{token}")
+    def use(request: Request, token: str) -> Response:
+        limits.check("sign_ins", address(request))
+        if not session.same_site(request):
+            raise NotAllowed("Please open your sign-in link again.")
+        try:
+            opened = people.redeem_sign_in(house.engine, token)
+        except NotAllowed as error:
+            return page(request, "signin.html", status=403, state="used", message=error.message)
+        with house.engine.db.read() as tx:
+            person = people.who(tx, opened, "console", house.engine.clock())
+        seat = None if person is None else session.Seat(person, session.csrf_of(opened))
+        response = RedirectResponse(seat.areas[0][0] if seat is not None and seat.areas else "/", status_code=303)
+        session.enter(response, opened, secure=secure)
+        return response
+
+    @api.post("/signout")
+    def leave(request: Request, csrf: Annotated[str, Form()] = "") -> Response:
+        seat = session.find(house, request)
+        if seat is not None:
+            session.check_proof(seat, request, csrf)
+            with house.engine.db.write() as tx:
+                people.revoke_session(tx, seat.person.session_id, house.engine.clock())
+        response = page(request, "signin.html", state="out")
+        session.leave(response, secure=secure)
+        return response
+
+    @api.get("/signout")
+    def ask(request: Request) -> Response:
+        seat = session.find(house, request)
+        return page(request, "signin.html", state="leaving" if seat is not None else "out", csrf=seat.csrf if seat is not None else "")
+
+    return api

@@ -1,0 +1,58 @@
+"""How much is too much: counted per conversation or address, answered with 429 and when to come back."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+from limits import parse
+from limits.storage import storage_from_string
+from limits.strategies import SlidingWindowCounterRateLimiter
+
+from channels.web.errors import RateLimited
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """Strings as the `limits` library reads them."""
+
+    sessions: str = "40/hour"  # new conversations from one address
+    messages: str = "40/minute"  # of one conversation
+    typing: str = "60/minute"
+    uploads: str = "30/hour"
+    streams: str = "60/minute"
+    sign_ins: str = "10/5 minutes"  # from one address
+
+
+SENTENCES = {
+    "sessions": "Too many new chats were started from here. Please try again in {wait}.",
+    "messages": "That was a lot at once. Please wait {wait} and send it again.",
+    "typing": "Please slow down a little.",
+    "uploads": "That is the most files we can take for now. Please try again in {wait}.",
+    "streams": "This chat was opened too often. Please wait {wait}.",
+    "sign_ins": "Too many tries. Please wait {wait} and use the newest link.",
+}
+
+
+class Limits:
+    """`check` counts one and raises RateLimited once the allowance is used up. Thread-safe; shared through Redis where there is one."""
+
+    def __init__(self, allowance: Allowance, redis_url: str = "") -> None:
+        self._limiter = SlidingWindowCounterRateLimiter(storage_from_string(redis_url or "memory://"))
+        self._rules = {name: parse(getattr(allowance, name)) for name in SENTENCES}
+
+    def check(self, what: str, who: str) -> None:
+        rule = self._rules[what]
+        if self._limiter.hit(rule, what, who):
+            return
+        left = self._limiter.get_window_stats(rule, what, who).reset_time - time.time()
+        seconds = max(1, math.ceil(left))
+        raise RateLimited(SENTENCES[what].format(wait=_words(seconds)), retry_after=seconds)
+
+
+def _words(seconds: int) -> str:
+    if seconds < 90:
+        return "a second" if seconds == 1 else f"{seconds} seconds"
+    minutes = round(seconds / 60)
+    return f"{minutes} minutes" if minutes < 90 else f"{round(minutes / 60)} hours"

@@ -1,0 +1,179 @@
+"""Work for later, done: turns, payment links, webhooks, deadlines, mail. One loop a process; a sweep finds what was missed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from bot.turn import run_turn
+from channels.bus import Bus
+from channels.delivery import deliver
+from core import conversations, handoff, jobs, requests
+from core.engine import Engine
+from core.errors import Busy, CoreError, NotFound
+from core.jobs import Job
+from core.payments import collect
+
+log = structlog.get_logger()
+
+SWEEP_EVERY = 20.0
+AT_ONCE = 24
+SOON = timedelta(seconds=1)
+
+TYPING_ON = {"kind": "typing", "data": {"who": "bot", "on": True}}
+TYPING_OFF = {"kind": "typing", "data": {"who": "bot", "on": False}}
+
+Handler = Callable[[Engine, Mapping[str, Any]], Any]
+
+HANDLERS: Mapping[str, Handler] = {
+    "payment.link": lambda engine, given: collect.ensure_link(engine, given["payment_id"]),
+    "payment.deadline": lambda engine, given: collect.close_link(engine, given["payment_id"]),
+    "refund.send": lambda engine, given: collect.send_refund(engine, given["refund_id"]),
+    "refund.orphan": lambda engine, given: collect.refund_orphan(
+        engine, given["charge"], given["amount"], given["currency"], given["payment_id"]
+    ),
+    "webhook": lambda engine, given: collect.work_event(engine, given["event_id"]),
+    "request.deadline": lambda engine, given: requests.expire_due(engine, given["request_id"]),
+    "deliver": lambda engine, _given: deliver(engine),
+}
+KINDS = ("turn", *HANDLERS)
+
+
+class Worker:
+    """`agent` is the traveler's graph. Turns of one conversation never overlap in this process; across processes the lease decides."""
+
+    def __init__(self, engine: Engine, bus: Bus, agent: Any) -> None:
+        self._engine = engine
+        self._bus = bus
+        self._agent = agent
+        self._name = uuid.uuid4().hex[:12]
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def run(self) -> None:
+        """Work until cancelled. The first thing is to give back what a worker that died had in hand."""
+        await asyncio.to_thread(self._reclaim)
+        sweeper = asyncio.create_task(self._sweep_for_ever())
+        try:
+            with self._bus.subscribe("job") as woken:
+                while True:
+                    claimed = await asyncio.to_thread(self._claim, AT_ONCE - len(self._tasks))
+                    for job in claimed:
+                        task = asyncio.create_task(self._work(job))
+                        self._tasks.add(task)
+                        task.add_done_callback(self._tasks.discard)
+                    if not claimed or len(self._tasks) >= AT_ONCE:
+                        await self._wait(woken)
+        finally:
+            sweeper.cancel()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(sweeper, *self._tasks, return_exceptions=True)
+
+    async def _wait(self, woken: Any) -> None:
+        """Until a job was announced, one falls due, or a task has made room."""
+        due = await asyncio.to_thread(self._next_due)
+        now = self._engine.clock()
+        pause = min(5.0, max(0.02, (due - now).total_seconds())) if due is not None else 5.0
+        if len(self._tasks) >= AT_ONCE:
+            await asyncio.wait(self._tasks, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await woken.get()
+        while woken.pending():
+            await woken.get()
+
+    def _reclaim(self) -> None:
+        if not self._engine.db.alone():
+            return
+        now = self._engine.clock()
+        with self._engine.db.write() as tx:
+            turns, given_back = conversations.reclaim_turns(tx, now), jobs.reclaim(tx, now)
+        if turns or given_back:
+            log.info("reclaimed", turns=turns, jobs=given_back)
+
+    def _claim(self, room: int) -> list[Job]:
+        if room <= 0:
+            return []
+        with self._engine.db.write() as tx:
+            return jobs.claim(tx, KINDS, self._engine.clock(), limit=room)
+
+    def _next_due(self) -> datetime | None:
+        with self._engine.db.read() as tx:
+            return jobs.next_due(tx, KINDS)
+
+    async def _work(self, job: Job) -> None:
+        try:
+            if job.kind == "turn":
+                await self._turn(job.payload["conversation_id"])
+            else:
+                await asyncio.to_thread(HANDLERS[job.kind], self._engine, job.payload)
+        except asyncio.CancelledError:
+            raise
+        except (Busy, NotFound) as error:
+            await asyncio.to_thread(self._fail, job, error.message, SOON)
+        except CoreError as error:
+            log.warning("job_refused", kind=job.kind, job=job.id, attempt=job.attempts, cause=error.code)
+            await asyncio.to_thread(self._fail, job, error.message, None)
+        except Exception as error:
+            log.exception("job_failed", kind=job.kind, job=job.id, attempt=job.attempts)
+            await asyncio.to_thread(self._fail, job, f"{type(error).__name__}: {error}", None)
+        else:
+            await asyncio.to_thread(self._finish, job)
+
+    def _finish(self, job: Job) -> None:
+        with self._engine.db.write() as tx:
+            jobs.finish(tx, job.id)
+
+    def _fail(self, job: Job, error: str, again_in: timedelta | None) -> None:
+        with self._engine.db.write() as tx:
+            jobs.fail(tx, job, error, self._engine.clock(), again_in=again_in)
+
+    async def _turn(self, conversation_id: str) -> None:
+        topic = f"conversation:{conversation_id}"
+        lock = self._turns[conversation_id]
+        async with lock:
+            owner = f"{self._name}:{uuid.uuid4().hex[:8]}"  # one a run: two runs never share a lease
+            try:
+                await run_turn(
+                    self._engine, self._agent, conversation_id, owner, self._say, started=lambda: self._bus.publish(topic, TYPING_ON)
+                )
+            finally:
+                self._bus.publish(topic, TYPING_OFF)
+        if not lock.locked():
+            self._turns.pop(conversation_id, None)
+
+    def _say(self, conversation_id: str, delta: Mapping[str, Any]) -> None:
+        self._bus.publish(f"conversation:{conversation_id}", {"kind": "delta", "data": dict(delta)})
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            await asyncio.to_thread(sweep, self._engine)
+            await asyncio.sleep(SWEEP_EVERY)
+
+
+def sweep(engine: Engine) -> None:
+    """Everything whose deadline passed without a wake-up; one that fails does not keep the others from being looked at."""
+    for name, look in (
+        ("jobs", _rescue),
+        ("payments", collect.sweep),
+        ("requests", requests.sweep),
+        ("handoffs", handoff.sweep),
+    ):
+        try:
+            look(engine)
+        except CoreError as error:
+            log.warning("sweep_refused", what=name, cause=error.code, message=error.message)
+
+
+def _rescue(engine: Engine) -> int:
+    with engine.db.write() as tx:
+        return jobs.rescue(tx, engine.clock())

@@ -1,0 +1,239 @@
+"""What a page wants to know at a glance, read and never written: the shop window, the health of the house, who waits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Select, func, select
+
+from core.bookings import facts_of
+from core.engine import Engine
+from core.payments import ledger
+from core.schema import (
+    account,
+    booking,
+    booking_request,
+    conversation,
+    destination,
+    job,
+    message,
+    option,
+    outbound,
+    payment,
+    product,
+    provider,
+    rate_plan,
+)
+
+
+def featured(engine: Engine, *, limit: int = 6) -> list[Any]:
+    """Published products that have a price, the best rated first; a mixed window: different kinds and places before more of the same."""
+    per = (
+        select(rate_plan.c.per)
+        .join(option, option.c.id == rate_plan.c.option_id)
+        .where(option.c.product_id == product.c.id)
+        .order_by(option.c.position, option.c.id)
+        .limit(1)
+        .scalar_subquery()
+    )
+    with engine.db.read() as tx:
+        rows = tx.execute(
+            select(
+                product.c.id,
+                product.c.title,
+                product.c.summary,
+                product.c.kind,
+                product.c.booking_type,
+                product.c.from_amount,
+                product.c.currency,
+                product.c.duration_minutes,
+                product.c.rating_tenths,
+                product.c.rating_count,
+                product.c.rating_source,
+                product.c.picture,
+                per.label("per"),
+                destination.c.name.label("city"),
+                destination.c.country,
+            )
+            .join(destination, destination.c.id == product.c.destination_id)
+            .where(product.c.published, product.c.accepting, product.c.from_amount.is_not(None), product.c.booking_type != "EXTERNAL")
+            .order_by(product.c.rating_tenths.desc(), product.c.rating_count.desc(), product.c.id)
+            .limit(200)
+        ).all()
+    chosen: list[Any] = []
+    for most in (1, 2, limit):  # a mixed window first, filled up with what is left
+        for row in rows:
+            if len(chosen) == limit:
+                return chosen
+            alike = sum(1 for one in chosen if one.kind == row.kind)
+            if row not in chosen and alike < most and sum(1 for one in chosen if one.city == row.city) < most:
+                chosen.append(row)
+    return chosen
+
+
+def cities(engine: Engine) -> list[str]:
+    with engine.db.read() as tx:
+        return list(
+            tx.execute(
+                select(destination.c.name)
+                .join(product, product.c.destination_id == destination.c.id)
+                .where(product.c.published)
+                .group_by(destination.c.id, destination.c.name)
+                .order_by(func.count().desc(), destination.c.name)
+                .limit(12)
+            ).scalars()
+        )
+
+
+# ── the provider's inbox ──────────────────────────────────────────────────────────────────────────
+
+
+def _of(query: Select[Any], column: Any, provider_ids: Sequence[str] | None) -> Select[Any]:
+    return query if provider_ids is None else query.where(column.in_(list(provider_ids)))
+
+
+def provider_ids(engine: Engine) -> list[str]:
+    """Everybody, for an operator's view."""
+    with engine.db.read() as tx:
+        return list(tx.execute(select(provider.c.id).order_by(provider.c.id)).scalars())
+
+
+def decided_requests(engine: Engine, providers: Sequence[str] | None, *, limit: int = 20) -> list[dict[str, Any]]:
+    """Requests that are over, the newest first. `providers` None means all."""
+    query = (
+        select(
+            booking,
+            booking_request.c.status.label("verdict"),
+            booking_request.c.answer,
+            booking_request.c.decided_at,
+            account.c.display_name.label("decider"),
+        )
+        .join(booking, booking.c.id == booking_request.c.booking_id)
+        .outerjoin(account, account.c.id == booking_request.c.decided_by)
+        .where(booking_request.c.status != "open")
+    )
+    with engine.db.read() as tx:
+        rows = tx.execute(
+            _of(query, booking_request.c.provider_id, providers)
+            .order_by(booking_request.c.decided_at.desc(), booking_request.c.id)
+            .limit(limit)
+        ).all()
+        return [
+            {
+                **facts_of(row),
+                "verdict": row.verdict,
+                "answer": row.answer,
+                "decided_at": row.decided_at,
+                "decider": row.decider or "",
+                "traveler": str(row.contact.get("name", "")).split(" ")[0],
+            }
+            for row in rows
+        ]
+
+
+def upcoming_bookings(engine: Engine, providers: Sequence[str] | None, *, limit: int = 50) -> list[dict[str, Any]]:
+    """Confirmed bookings that have not taken place yet, the next first. `providers` None means all."""
+    now = engine.clock()
+    query = select(booking).where(booking.c.status == "CONFIRMED", booking.c.starts_at > now - timedelta(hours=6))
+    with engine.db.read() as tx:
+        rows = tx.execute(_of(query, booking.c.provider_id, providers).order_by(booking.c.starts_at, booking.c.id).limit(limit)).all()
+        return [
+            {
+                **facts_of(row),
+                "traveler": str(row.contact.get("name", "")),
+                "requests": str(row.contact.get("requests", "")),
+                "payout": row.amount - row.fee_amount,
+            }
+            for row in rows
+        ]
+
+
+# ── the desk ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def recent_conversations(engine: Engine, *, limit: int = 40) -> list[dict[str, Any]]:
+    """Conversations in which a traveler has written, the latest first, for experts to look into."""
+    with engine.db.read() as tx:
+        said = (
+            select(func.max(message.c.seq))
+            .where(message.c.conversation_id == conversation.c.id, message.c.role == "traveler")
+            .correlate(conversation)
+            .scalar_subquery()
+        )
+        rows = tx.execute(
+            select(
+                conversation.c.id,
+                conversation.c.channel,
+                conversation.c.controller,
+                conversation.c.updated_at,
+                account.c.display_name,
+                message.c.data,
+            )
+            .join(account, account.c.id == conversation.c.account_id)
+            .join(message, (message.c.conversation_id == conversation.c.id) & (message.c.seq == said))
+            .order_by(conversation.c.updated_at.desc())
+            .limit(limit)
+        ).all()
+    return [
+        {
+            "conversation_id": row.id,
+            "channel": row.channel,
+            "controller": row.controller,
+            "traveler": row.display_name or "A visitor",
+            "at": row.updated_at.isoformat(),
+            "last": " ".join(str(part.get("text", "")) for part in row.data.get("parts", []))[:140],
+        }
+        for row in rows
+    ]
+
+
+# ── operations ────────────────────────────────────────────────────────────────────────────────────
+
+
+def health(engine: Engine) -> dict[str, Any]:
+    """Counters of the day: conversations, bookings and payments by status, jobs, and whether the ledger sums to zero."""
+    now = engine.clock()
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    with engine.db.read() as tx:
+
+        def by(column: Any, *where: Any) -> dict[str, int]:
+            rows = tx.execute(select(column, func.count()).where(*where).group_by(column).order_by(column))
+            return {str(name): int(count) for name, count in rows}
+
+        return {
+            "conversations_today": int(
+                tx.execute(select(func.count()).select_from(conversation).where(conversation.c.created_at >= today)).scalar_one()
+            ),
+            "conversations": by(conversation.c.controller),
+            "bookings": by(booking.c.status),
+            "requests": by(booking_request.c.status),
+            "payments": by(payment.c.status),
+            "jobs": by(job.c.state),
+            "late_jobs": int(
+                tx.execute(
+                    select(func.count()).select_from(job).where(job.c.state == "ready", job.c.run_at < now - timedelta(minutes=1))
+                ).scalar_one()
+            ),
+            "outbound": by(outbound.c.state),
+            "unbalanced": ledger.unbalanced(tx),
+        }
+
+
+def dead_jobs(engine: Engine, *, limit: int = 20) -> list[Any]:
+    with engine.db.read() as tx:
+        return list(
+            tx.execute(
+                select(job.c.id, job.c.kind, job.c.attempts, job.c.error, job.c.created_at)
+                .where(job.c.state == "dead")
+                .order_by(job.c.id.desc())
+                .limit(limit)
+            ).all()
+        )
+
+
+def messages_out(engine: Engine, *, limit: int = 50) -> list[Any]:
+    """What was sent or caught, the newest first."""
+    with engine.db.read() as tx:
+        return list(tx.execute(select(outbound).order_by(outbound.c.id.desc()).limit(limit)).all())

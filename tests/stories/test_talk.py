@@ -1,0 +1,214 @@
+"""Whole conversations over the real graph, tools and rules: what a traveler reads, and what is true afterwards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from channels import inbox
+from core import carts, requests
+from core.db import Database
+from core.engine import Actor, Engine
+from core.payments import collect
+from core.schema import booking, cart_item, payment, slot
+from tests import market
+from tests.conftest import Clock
+from tests.gateway import MemoryGateway
+from tests.talk import Talk
+
+DETAILS = {"name": "Ana Silva", "email": "ana@example.com", "terms": True, "requests": "a birthday"}
+
+
+@pytest.fixture
+def sold(engine: Engine, tmp_path: Path) -> Engine:
+    market.load(engine, tmp_path)
+    return engine
+
+
+@pytest.fixture
+def shop(sqlite: Database, clock: Clock, gateway: MemoryGateway, tmp_path: Path) -> Engine:
+    engine = Engine(db=sqlite, gateway=gateway, clock=clock)
+    market.load(engine, tmp_path)
+    return engine
+
+
+def lines(talk: Talk) -> list[tuple[str, int]]:
+    view = carts.show(talk.engine, talk.actor)
+    return [(line["product_id"], line["amount"]) for line in view["lines"]]
+
+
+def places(engine: Engine, resource: str) -> list[tuple[int, int]]:
+    with engine.db.read() as tx:
+        rows = tx.execute(select(slot.c.held, slot.c.booked).where(slot.c.resource_id.like(f"{resource}%"))).all()
+    return [(row.held, row.booked) for row in rows]
+
+
+def statuses(engine: Engine) -> dict[str, str]:
+    with engine.db.read() as tx:
+        return {row.product_id: row.status for row in tx.execute(select(booking.c.product_id, booking.c.status))}
+
+
+def test_from_a_wish_to_a_paid_and_an_approved_booking(sold: Engine, gateway: MemoryGateway) -> None:
+    """The main job on both databases: mixed cart, one yes, a payment that counts only once fetched, an approval."""
+    talk = Talk(sold)
+    assert "2 cities" in talk.say("hi")
+    assert "3 activities in Lisbon for two on Sat 5 Dec" in talk.say("something fun in Lisbon next Saturday for two")
+    assert talk.cards()[0]["title"] == "Sunset sail on the Tejo"
+    assert talk.cards()[0]["price"] == "€96"
+    talk.press("Add to trip")
+    talk.say("and dinner in the evening")
+    talk.say("book the fado dinner at 9pm")
+    talk.say("a private guide")
+    talk.say("add it")
+    assert lines(talk) == [("sunset-sail", 9600), ("fado-dinner", 8400), ("alfama-walk", 12000)]
+    assert "€300" in talk.say("what's the total?")
+
+    talk.say("checkout")
+    assert talk.of("summary")[0]["total"]["amount"] == "€300"
+    talk.say("yes")
+    assert statuses(sold) == {}  # a yes without a name books nothing
+    talk.press("Confirm and book", DETAILS)
+    assert statuses(sold) == {"sunset-sail": "ON_HOLD", "fado-dinner": "ON_HOLD", "alfama-walk": "PENDING"}
+    assert places(sold, "sunset-sail") == [(2, 0)]
+    (link,) = [button for part in talk.of("status") for button in part["buttons"] if button.get("pay")]
+    assert link["label"] == "Pay now · €180"
+
+    talk.say("I have paid")
+    assert "not been paid yet" in talk.text
+    assert statuses(sold)["sunset-sail"] == "ON_HOLD"
+    gateway.pay("cs_1")
+    talk.say("I have paid")
+    assert statuses(sold) == {"sunset-sail": "CONFIRMED", "fado-dinner": "CONFIRMED", "alfama-walk": "PENDING"}
+    assert places(sold, "sunset-sail") == [(0, 2)]
+
+    provider = Actor("demo-provider", role="provider", provider_ids=("tejo-days",))
+    (waiting,) = requests.pending(sold, ("tejo-days",))
+    assert (waiting["amount"], waiting["payout"], waiting["note"]) == (12000, 10560, "a birthday")
+    requests.decide(sold, provider, waiting["request_id"], "approve", answer="See you at the cathedral")
+    talk.new()
+    assert [part["title"] for part in talk.of("status")] == ["Tejo Days said yes"]
+    with sold.db.read() as tx:
+        (open_one,) = tx.execute(select(payment.c.id).where(payment.c.status == "new")).all()
+    collect.ensure_link(sold, open_one.id)
+    gateway.pay("cs_2")
+    collect.sync(sold, open_one.id)
+    talk.new()
+    assert statuses(sold)["alfama-walk"] == "CONFIRMED"
+    assert [part["title"] for part in talk.of("status")] == ["Your places are held. Please pay €120.", "Booked and confirmed"]
+
+
+def test_choosing_by_number_asks_for_the_time_that_is_missing(shop: Engine) -> None:
+    talk = Talk(shop)
+    talk.say("something fun in Lisbon on Saturday for two")
+    assert "10:00 and 15:00" in talk.say("the second one")
+    talk.say("the afternoon one")
+    with shop.db.read() as tx:
+        (row,) = tx.execute(select(cart_item)).all()
+    assert (row.product_id, row.local_start, row.units) == ("tile-workshop", "15:00", {"ADULT": 2})
+
+
+def test_several_wishes_in_one_sentence_are_each_answered_and_counted_on(shop: Engine) -> None:
+    talk = Talk(shop)
+    talk.say("A boat trip tomorrow, dinner on Friday and a hotel for 2 nights in Lisbon for 2")
+    assert [card["title"] for card in talk.cards()] == ["Sunset sail on the Tejo", "Dinner with fado at Tasca da Bica", "Casa do Miradouro"]
+    talk.say("the third one")
+    with shop.db.read() as tx:
+        (row,) = tx.execute(select(cart_item)).all()
+    assert (row.product_id, row.local_date.isoformat(), row.end_date.isoformat()) == ("casa-miradouro", "2026-11-27", "2026-11-29")
+
+
+def test_changes_touch_what_was_meant(shop: Engine) -> None:
+    talk = Talk(shop)
+    talk.say("a pasta class in Rome on Friday for two")
+    talk.press("Add to trip")
+    talk.say("a hotel there for 2 nights")
+    talk.press("Add to trip")
+    assert lines(talk) == [("pasta-class", 11800), ("trastevere-loft", 28000)]
+    talk.say("make it three people")
+    assert lines(talk) == [("pasta-class", 17700), ("trastevere-loft", 28000)]
+    talk.say("change the pasta class to Saturday")
+    with shop.db.read() as tx:
+        days = {row.product_id: row.local_date.isoformat() for row in tx.execute(select(cart_item))}
+    assert days == {"pasta-class": "2026-11-28", "trastevere-loft": "2026-11-27"}
+    talk.say("remove the pasta class")
+    assert lines(talk) == [("trastevere-loft", 28000)]
+    assert "Your trip is empty" in talk.say("remove everything")
+
+
+def test_what_is_missing_is_asked_once_and_remembered(shop: Engine) -> None:
+    talk = Talk(shop)
+    assert "Where would you like to go" in talk.say("I want to go on a boat for two people on Saturday")
+    talk.say("Lisbon")
+    assert [card["title"] for card in talk.cards()] == ["Sunset sail on the Tejo"]
+    assert talk.cards()[0]["price_note"] == "for 2 adults"
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ("something in Lisbon yesterday for two", "is in the past"),
+        ("500 people in Lisbon tomorrow", "up to 50"),
+        ("a boat in Lisbon tomorrow for 0 people", "At least one person"),
+        ("a hotel in Vladivostok", "We have nothing in Vladivostok"),
+        ("asdf qwer zxcv", "not sure I understood"),
+        ("🎉🎉🎉", "not sure I understood"),
+        ("ボートに乗りたい", "not sure I understood"),
+        ("<script>alert(1)</script>", "not sure I understood"),
+        ("'; DROP TABLE booking; --", "not sure I understood"),
+        ("what's the weather like", "outside what I can do"),
+    ],
+)
+def test_bad_input_gets_a_sentence_and_changes_nothing(shop: Engine, words: str, answer: str) -> None:
+    talk = Talk(shop)
+    assert answer in talk.say(words)
+    assert lines(talk) == []
+
+
+def test_not_understanding_twice_offers_a_person_first(shop: Engine) -> None:
+    talk = Talk(shop)
+    talk.say("qwer tzui")
+    talk.say("asdf ghjk")
+    assert talk.of("quick_replies")[0]["items"][0]["label"] == "Talk to a person"
+
+
+def test_sold_out_says_which_days_are_free_instead(shop: Engine) -> None:
+    first, second = Talk(shop), Talk(shop)
+    for talk, people in ((first, 8), (second, 4)):
+        talk.say(f"a sunset sail in Lisbon on Saturday for {people}")
+    first.press("Add to trip")
+    first.say("checkout")
+    first.press("Confirm")
+    first.press("Confirm and book", DETAILS)
+    assert places(shop, "sunset-sail") == [(8, 0)]
+    second.say("book the sunset sail")
+    assert "not available on Sat 28 Nov" in second.text
+    assert "free on Sun 29 Nov" in second.text
+    assert lines(second) == []
+
+
+def test_a_yes_with_something_behind_it_is_talk(shop: Engine) -> None:
+    talk = Talk(shop)
+    talk.say("pasta class in Rome tomorrow for two")
+    talk.press("Add to trip")
+    talk.say("checkout")
+    talk.say("Yes, please. And for three people")
+    assert statuses(shop) == {}
+    assert lines(talk) == [("pasta-class", 17700)]
+
+
+def test_the_same_press_twice_books_once(shop: Engine) -> None:
+    talk = Talk(shop)
+    talk.say("pasta class in Rome tomorrow for two")
+    talk.press("Add to trip")
+    talk.say("checkout")
+    talk.press("Confirm")
+    confirm = talk.button("Confirm and book")
+    for _ in range(2):
+        inbox.press(shop, talk.actor, "the-same-id", confirm["action"], DETAILS)
+    inbox.press(shop, talk.actor, "another-id", confirm["action"], DETAILS)
+    assert statuses(shop) == {"pasta-class": "ON_HOLD"}
+    with shop.db.read() as tx:
+        assert len(tx.execute(select(payment.c.id)).all()) == 1
+        assert len(tx.execute(select(booking.c.id)).all()) == 1
