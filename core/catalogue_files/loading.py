@@ -98,12 +98,15 @@ def load(db: Database, spool: Spool, problems: Problems, *, source: str, now: da
     with known(spool, None) as world:
         staging = _Staging(db, spool, world, load_id, source, now, tally)
         total = sum(spool.count(kind) for kind in KINDS)
-        done = 0
+        done, look_again = 0, 2_000
         for kind in KINDS:
             for records in spool.chunks(kind, chunk):
                 staging.stage(kind, records)
                 done += len(records)
                 progress("loading", done, total)
+                if done >= look_again:
+                    _count_rows(db)
+                    look_again *= 4
     gone = list(_vanished(db, spool, source))
     progress("publishing", 0, None)
     try:
@@ -117,8 +120,18 @@ def load(db: Database, spool: Spool, problems: Problems, *, source: str, now: da
     with db.write() as tx:  # a booking that began before the switch may have opened a slot at the old capacity
         slots.fit(tx, staging.touched, now.date())
         tx.execute(delete(catalogue_change).where(catalogue_change.c.load_id == load_id))
+    if total >= 2_000:
+        _count_rows(db)
     progress("publishing", total, total)
     return tally
+
+
+def _count_rows(db: Database) -> None:
+    """PostgreSQL plans by what it last counted: a table it thinks is empty it reads from end to end, thousands of times."""
+    if db.dialect == "postgresql":
+        names = ", ".join(f'"{table.name}"' for table in (*shapes.ORDER, catalogue_entry))
+        with db.write() as tx:
+            tx.execute(text(f"ANALYZE {names}, product_text"))
 
 
 def _say(conflict: Overfull, spool: Spool, problems: Problems) -> None:
