@@ -6,7 +6,6 @@ four under a budget, things to do on any day of a week, words in a city, words a
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import resource
@@ -15,22 +14,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
+from bench import arguments, close, database, percentile
 from sqlalchemy import insert
 
 from core.catalogue_files import import_files
 from core.db import Database
 from core.engine import Engine
-from core.migrate import upgrade
 from core.schema import slot
 from core.search import Wish, search
 from tests.gateway import MemoryGateway
-from tests.postgres import Postgres
 
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)
 CITIES = 50
@@ -231,40 +226,23 @@ def wishes(count: int) -> list[tuple[str, Wish]]:
     return made
 
 
-@contextmanager
-def server(kind: str) -> Iterator[str]:
-    if kind == "sqlite":
-        with tempfile.TemporaryDirectory(prefix="traveloure-bench-") as folder:
-            yield f"sqlite:///{folder}/bench.db"
-        return
-    postgres = Postgres("-c fsync=on -c shared_buffers=512MB -c jit=off -c max_connections=50")
-    try:
-        yield postgres.fresh()
-    finally:
-        postgres.stop()
-
-
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--db", choices=("sqlite", "postgresql"), default="sqlite")
-    parser.add_argument("--products", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=60, help="how often the mix of six searches is asked (default 60)")
-    args = parser.parse_args()
-    with server(args.db) as url, tempfile.TemporaryDirectory(prefix="traveloure-files-") as folder:
-        file = Path(folder) / "bench.jsonl"
-        say(f"writing {args.products:,} products ...")
+    parser = arguments(__doc__ or "")
+    parser.add_argument("--products", type=int, default=100_000, help="default: 100000")
+    parser.add_argument("--rounds", type=int, default=60, help="how often the mix of six searches is asked (default: 60)")
+    given = parser.parse_args()
+    with database(given.db) as db, tempfile.TemporaryDirectory(prefix="bench") as folder:
+        file = Path(folder) / "market.jsonl"
+        say(f"writing {given.products:,} products ...")
         with file.open("w") as out:
-            for record in records(args.products):
+            for record in records(given.products):
                 out.write(json.dumps(record) + "\n")
-        db = Database(url)
-        upgrade(db)
-        figures = measure(db, file, args.products, args.rounds)
-        db.close()
-    print(json.dumps({"db": args.db, "products": args.products, **figures}))
+        figures = measure(db, file, given.products, given.rounds)
+    close({"db": given.db, "products": given.products, **figures})
 
 
 def measure(db: Database, file: Path, products: int, rounds: int) -> dict[str, float]:
@@ -285,9 +263,6 @@ def measure(db: Database, file: Path, products: int, rounds: int) -> dict[str, f
     assert report.ok, report.problems
     say("selling some places ...")
     touched = sell(db, products)
-    if db.dialect == "postgresql":
-        with db.autocommit() as connection:
-            connection.exec_driver_sql("ANALYZE")
     engine = Engine(db=db, gateway=MemoryGateway(), clock=lambda: NOW)
     asked = wishes(rounds)
     for _, wish in asked[:12]:
@@ -299,16 +274,15 @@ def measure(db: Database, file: Path, products: int, rounds: int) -> dict[str, f
         times.setdefault(name, []).append((time.perf_counter() - start) * 1000)
         if at % 60 == 59:
             say(f"  searching: {at + 1} of {len(asked)}")
-    every = sorted(one for of_kind in times.values() for one in of_kind)
-    median, p99 = statistics.median(every), every[int(len(every) * 0.99)]
+    every = [one for of_kind in times.values() for one in of_kind]
+    median, p99 = statistics.median(every), percentile(every, 0.99)
     print(
         f"import of {products:,} products   {imported:8.1f} s   {products / imported:8.0f}/s   peak RSS {rss:6.0f} MB   slots touched {touched:,}"
     )
     print("  " + "   ".join(f"{name} {seconds:.1f} s" for name, seconds in steps.items() if name))
     print(f"{'search':40} {'median ms':>10} {'p99 ms':>10} {'asked':>6}")
     for name, of_kind in times.items():
-        ordered = sorted(of_kind)
-        print(f"{name:40} {statistics.median(ordered):10.2f} {ordered[int(len(ordered) * 0.99)]:10.2f} {len(ordered):6}")
+        print(f"{name:40} {statistics.median(of_kind):10.2f} {percentile(of_kind, 0.99):10.2f} {len(of_kind):6}")
     print(f"{'all':40} {median:10.2f} {p99:10.2f} {len(every):6}")
     return {
         "median_ms": round(median, 2),

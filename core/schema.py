@@ -355,8 +355,8 @@ fee_rule = Table(
     UniqueConstraint("party", "scope", "scope_id"),
 )
 
-# What catalogue files brought in: a load is one import, an entry what a record was when it was last taken in, and a change a
-# record that waits for the load's switch-over. A load that never became live is leftover, and the next import removes it.
+# What catalogue files brought in: a load is one import, an entry what a record was when it was last taken in, and a change
+# some rows that wait for the load's switch-over. A load that never became live is leftover, and the next import removes it.
 
 catalogue_load = Table(
     "catalogue_load",
@@ -374,6 +374,7 @@ catalogue_entry = Table(
     Column("kind", String(12), nullable=False),
     Column("id", String(64), nullable=False),
     Column("digest", String(40), nullable=False),
+    Column("text_digest", String(40), nullable=False, server_default=""),  # of what the search index reads
     Column("load_id", String(64), nullable=False, index=True),
     PrimaryKeyConstraint("kind", "id"),
 )
@@ -382,11 +383,11 @@ catalogue_change = Table(
     "catalogue_change",
     metadata,
     Column("load_id", String(64), nullable=False),
-    Column("kind", String(12), nullable=False),
-    Column("id", String(64), nullable=False),
-    Column("digest", String(40), nullable=False),
-    Column("record", Text, nullable=False),
-    PrimaryKeyConstraint("load_id", "kind", "id"),
+    Column("number", Integer, nullable=False),
+    Column("subject", String(40), nullable=False),  # a table, or text, or entry
+    Column("act", String(8), nullable=False),  # delete, insert, update, put
+    Column("rows", Text, nullable=False),  # JSON
+    PrimaryKeyConstraint("load_id", "number"),
 )
 
 # ── conversation ──────────────────────────────────────────────────────────────────────────────────

@@ -1,7 +1,7 @@
 """Taking a checked catalogue in while the house stays open.
 
 New products are written unpublished, in many short transactions that bookings slip between; what changes about things
-already on sale waits as a `catalogue_change`. One last transaction publishes, changes and withdraws everything together,
+already on sale is worked out row by row and waits as a `catalogue_change`. One last transaction publishes, changes and withdraws everything together,
 so travelers see the catalogue before or after an import and never half of it. A run that dies leaves a load in state
 `staging`, which nobody sees and the next import removes.
 """
@@ -13,21 +13,22 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, case, delete, func, insert, or_, select, text, update
+from sqlalchemy import Connection, Table, and_, delete, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from core import schema, search, slots
+from core.catalogue_files import changes
 from core.catalogue_files import rows as shapes
 from core.catalogue_files.checking import STAGED, Known, known
 from core.catalogue_files.records import Destination, FeeRule, Policy, Product, Provider, Resource
 from core.catalogue_files.report import Problems, Progress
 from core.catalogue_files.spool import Spool, Spooled
-from core.db import Database, bulk_insert, upsert
+from core.db import Database, bulk_insert
 from core.engine import new_id
 from core.errors import Busy
 from core.schema import catalogue_change, catalogue_entry, catalogue_load, product
@@ -41,6 +42,8 @@ TABLES: dict[str, Table] = {
     "policy": schema.cancellation_policy,
     "provider": schema.provider,
     "resource": schema.resource,
+    "product": product,
+    "fee_rule": schema.fee_rule,
 }
 YEARLY = re.compile(r'"(from|to)":"\d\d-\d\d"|"restrictions"')
 
@@ -93,29 +96,42 @@ def load(db: Database, spool: Spool, problems: Problems, *, source: str, now: da
         tx.execute(insert(catalogue_load).values(id=load_id, source=source, state="staging", started_at=now))
     tally = Tally()
     with known(spool, None) as world:
-        staging = _Staging(db, spool, world, load_id, now, tally)
+        staging = _Staging(db, spool, world, load_id, source, now, tally)
         total = sum(spool.count(kind) for kind in KINDS)
-        done = 0
+        done, look_again = 0, 2_000
         for kind in KINDS:
             for records in spool.chunks(kind, chunk):
                 staging.stage(kind, records)
                 done += len(records)
                 progress("loading", done, total)
+                if done >= look_again:
+                    _count_rows(db)
+                    look_again *= 4
     gone = list(_vanished(db, spool, source))
     progress("publishing", 0, None)
     try:
         with db.write() as tx:
-            touched = _switch(tx, load_id, source, gone, now, chunk, tally)
+            _switch(tx, load_id, source, gone, staging.touched, now, tally)
     except SlotConflict as error:
         for conflict in error.conflicts:
             _say(conflict, spool, problems)
         clean_leftovers(db, now, chunk)
         return tally
     with db.write() as tx:  # a booking that began before the switch may have opened a slot at the old capacity
-        slots.fit(tx, touched, now.date())
+        slots.fit(tx, staging.touched, now.date())
         tx.execute(delete(catalogue_change).where(catalogue_change.c.load_id == load_id))
+    if total >= 2_000:
+        _count_rows(db)
     progress("publishing", total, total)
     return tally
+
+
+def _count_rows(db: Database) -> None:
+    """PostgreSQL plans by what it last counted: a table it thinks is empty it reads from end to end, thousands of times."""
+    if db.dialect == "postgresql":
+        names = ", ".join(f'"{table.name}"' for table in (*shapes.ORDER, catalogue_entry))
+        with db.write() as tx:
+            tx.execute(text(f"ANALYZE {names}, product_text"))
 
 
 def _say(conflict: Overfull, spool: Spool, problems: Problems) -> None:
@@ -133,53 +149,44 @@ def _say(conflict: Overfull, spool: Spool, problems: Problems) -> None:
 
 
 class _Staging:
-    """Writes chunks: what is new in place but out of sight, what changes into `catalogue_change`."""
+    """Writes chunks: what is new in place but out of sight, what changes about the rest as rows that wait."""
 
-    def __init__(self, db: Database, spool: Spool, world: Known, load_id: str, now: datetime, tally: Tally) -> None:
+    def __init__(self, db: Database, spool: Spool, world: Known, load_id: str, source: str, now: datetime, tally: Tally) -> None:
         self._db, self._spool, self._world, self._load, self._now, self._tally = db, spool, world, load_id, now, tally
+        self.source = source
+        self._changes = 0
+        self.touched: set[str] = set()  # resources whose capacity may change
 
     def stage(self, kind: str, records: Sequence[Spooled]) -> None:
         ids = [one.id for one in records]
         with self._db.read() as tx:
             self._world.tx = tx
-            digests = {
-                row.id: row.digest
-                for row in tx.execute(
-                    select(catalogue_entry.c.id, catalogue_entry.c.digest).where(
-                        catalogue_entry.c.kind == kind, catalogue_entry.c.id.in_(ids)
-                    )
-                )
-            }
-            table = TABLES.get(kind, product if kind == "product" else schema.fee_rule)
-            existing = set(tx.execute(select(table.c.id).where(table.c.id.in_(ids))).scalars())
+            table = TABLES[kind]
+            entry = catalogue_entry.c
+            known_as = {e.id: e for e in tx.execute(select(catalogue_entry).where(entry.kind == kind, entry.id.in_(ids))).all()}
+            there = set(tx.execute(select(table.c.id).where(table.c.id.in_(ids))).scalars())
             fresh: list[tuple[Spooled, str]] = []
             changed: list[tuple[Spooled, str]] = []
             for one in records:
                 digest = self._digest(one)
-                if one.id in existing and digests.get(one.id) == digest:
+                if one.id not in there:
+                    self._tally.created[kind] = self._tally.created.get(kind, 0) + 1
+                elif one.id in known_as and known_as[one.id].digest == digest:
                     self._tally.unchanged += 1
-                elif one.id in existing or kind == "fee_rule":  # a fee rule counts at once, so it waits for the switch too
-                    changed.append((one, digest))
+                    continue
                 else:
-                    fresh.append((one, digest))
-                named = self._tally.changed if one.id in existing else self._tally.created
-                if digests.get(one.id) != digest or one.id not in existing:
-                    named[kind] = named.get(kind, 0) + 1
-            made = self._made(kind, [one for one, _ in fresh])
+                    self._tally.changed[kind] = self._tally.changed.get(kind, 0) + 1
+                # a fee rule counts at once, so even a new one waits for the switch-over
+                (changed if one.id in there or kind == "fee_rule" else fresh).append((one, digest))
+            new, batches = self._new(kind, fresh), self._changed(tx, kind, changed, known_as)
         self._world.tx = None
-        if not fresh and not changed:
-            return
-        with self._db.write() as tx:
-            if fresh:
-                insert_rows(tx, made.rows)
-                search.index(tx, made.texts, live=False)
-                entries = [{"kind": kind, "id": one.id, "digest": digest, "load_id": self._load} for one, digest in fresh]
-                _put_entries(tx, entries)
-            if changed:
-                waiting = [
-                    {"load_id": self._load, "kind": kind, "id": one.id, "digest": digest, "record": one.body} for one, digest in changed
-                ]
-                tx.execute(insert(catalogue_change), waiting)
+        if fresh or batches:
+            with self._db.write() as tx:
+                insert_rows(tx, new.rows)
+                search.index(tx, new.texts, live=False)
+                if fresh:
+                    changes.put_entries(tx, self._entries(kind, fresh, new))
+                self._changes = changes.save(tx, self._load, self._changes, batches)
 
     def _digest(self, one: Spooled) -> str:
         """Of all that decides a record's rows, so that the same digest means the same rows."""
@@ -187,24 +194,73 @@ class _Staging:
         if one.kind == "product":
             record = Product.model_validate_json(one.body)
             facts += [repr(self._world.provider(record.provider)), repr(self._world.city(record.destination))]
-        return hashlib.blake2b("\n".join(facts).encode(), digest_size=16).hexdigest()
+        return _short("\n".join(facts))
 
-    def _made(self, kind: str, records: Sequence[Spooled]) -> Made:
-        made = Made()
-        for one in records:
-            make(kind, one.body, self._world, self._now, made)
+    def _new(self, kind: str, records: Sequence[tuple[Spooled, str]]) -> Made:
+        made = self._made(kind, records)
         marker = f"{STAGED}{self._load}"
         for row in made.rows.tables.get(product, ()):
-            row["loaded_by"] = marker if row.pop("publish") else f"{marker}-"
+            row["loaded_by"] = marker if row["published"] else f"{marker}-"
             row["published"] = False
         for row in made.rows.tables.get(schema.provider, ()):
             row["created_at"] = self._now
         return made
 
+    def _changed(self, tx: Connection, kind: str, records: Sequence[tuple[Spooled, str]], known_as: Mapping[str, Any]) -> changes.Batches:
+        if not records:
+            return {}
+        made = self._made(kind, records)
+        batches = changes.differences(changes.existing(tx, kind, [one.id for one, _ in records], made.rows), made.rows)
+        if changes.touches_places(batches):
+            self._touch(tx, kind, [one.id for one, _ in records], made)
+        texts = [text for text in made.texts if known_as.get(text["product_id"], _NO_ENTRY).text_digest != _text_digest(text)]
+        if texts:
+            batches["text", "put"] = list(texts)
+        batches["entry", "put"] = self._entries(kind, records, made)
+        return batches
+
+    def _touch(self, tx: Connection, kind: str, ids: Sequence[str], made: Made) -> None:
+        if kind == "provider":
+            self.touched.update(tx.execute(select(schema.resource.c.id).where(schema.resource.c.provider_id.in_(ids))).scalars())
+        elif kind == "resource":
+            self.touched.update(ids)
+        else:
+            self.touched.update(row["resource_id"] for row in made.rows.tables.get(schema.option, ()))
+
+    def _made(self, kind: str, records: Sequence[tuple[Spooled, str]]) -> Made:
+        made = Made()
+        for one, _ in records:
+            make(kind, one.body, self._world, self._now, made)
+        for row in made.rows.tables.get(product, ()):
+            row["loaded_by"] = self.source
+        return made
+
+    def _entries(self, kind: str, records: Sequence[tuple[Spooled, str]], made: Made) -> list[dict[str, Any]]:
+        texts = {text["product_id"]: _text_digest(text) for text in made.texts}
+        return [
+            {"kind": kind, "id": one.id, "digest": digest, "text_digest": texts.get(one.id, ""), "load_id": self._load}
+            for one, digest in records
+        ]
+
+
+class _NoEntry:
+    text_digest = None
+
+
+_NO_ENTRY = _NoEntry()
+
+
+def _short(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _text_digest(text: Mapping[str, str]) -> str:
+    return _short("\n".join(text.values()))
+
 
 @dataclass(slots=True)
 class Made:
-    """The rows of some records. Product rows carry `publish`: whether the file wants them on sale."""
+    """The rows of some records, and what the search index reads of them."""
 
     rows: shapes.Rows = field(default_factory=shapes.Rows)
     texts: list[dict[str, str]] = field(default_factory=list)
@@ -236,7 +292,7 @@ def make(kind: str, body: str, world: Known, now: datetime, made: Made) -> None:
             currency = record.currency or owner.currency
             zone = record.time_zone or city.time_zone
             row = shapes.product_row(record, currency=currency, zone=zone, of_provider=owner.adjustments)
-            made.rows.add(product, [{**row, "publish": record.published}])
+            made.rows.add(product, [{**row, "published": record.published}])
             made.rows.add(schema.resource, shapes.own_resource_rows(record))
             made.rows.add(schema.option, shapes.option_rows(record))
             made.rows.join(shapes.product_parts(record, currency, year))
@@ -245,26 +301,8 @@ def make(kind: str, body: str, world: Known, now: datetime, made: Made) -> None:
 
 def insert_rows(tx: Connection, made: shapes.Rows) -> None:
     for table in shapes.ORDER:
-        for batch in _alike(made.tables.get(table, ())):
-            bulk_insert(tx, table, batch)
-
-
-def _alike(made: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """Rows with the same columns, because one INSERT takes no others."""
-    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for row in made:
-        groups.setdefault(tuple(row), []).append(row)
-    yield from groups.values()
-
-
-def _put_entries(tx: Connection, entries: Sequence[Mapping[str, Any]]) -> None:
-    statement = upsert(tx)(catalogue_entry)
-    tx.execute(
-        statement.on_conflict_do_update(
-            index_elements=["kind", "id"], set_={"digest": statement.excluded.digest, "load_id": statement.excluded.load_id}
-        ),
-        list(entries),
-    )
+        for alike in changes.groups(made.tables.get(table, ())):
+            bulk_insert(tx, table, alike)
 
 
 # the switch-over
@@ -283,96 +321,25 @@ def _vanished(db: Database, spool: Spool, source: str) -> Iterator[str]:
         yield from (key for key in ids if not spool.has("product", key))
 
 
-def _switch(tx: Connection, load_id: str, source: str, gone: Sequence[str], now: datetime, chunk: int, tally: Tally) -> set[str]:
-    """Everything at once; returns the resources whose capacity may have changed. Raises SlotConflict."""
-    touched: set[str] = set()
-    with closing(Spool()) as nothing:  # everything a change refers to is in the database by now
-        for kind in KINDS:
-            touched |= _apply_all(tx, kind, load_id, Known(nothing, tx), source, now, chunk)
+def _switch(tx: Connection, load_id: str, source: str, gone: Sequence[str], touched: set[str], now: datetime, tally: Tally) -> None:
+    """Everything at once. Raises SlotConflict."""
+    changes.apply(tx, load_id)
     marker = f"{STAGED}{load_id}"
     tx.execute(update(product).where(product.c.loaded_by == marker).values(published=True, loaded_by=source))
     tx.execute(update(product).where(product.c.loaded_by == f"{marker}-").values(loaded_by=source))
     search.reveal(tx)
-    for at in range(0, len(gone), chunk):
-        some = gone[at : at + chunk]
+    for at in range(0, len(gone), 500):
+        some = gone[at : at + 500]
         tally.unpublished += tx.execute(update(product).where(product.c.id.in_(some), product.c.published).values(published=False)).rowcount
         tx.execute(delete(catalogue_entry).where(catalogue_entry.c.kind == "product", catalogue_entry.c.id.in_(some)))
         search.forget(tx, some)
-    conflicts = slots.fit(tx, touched, now.date())
-    if conflicts:
-        raise SlotConflict(conflicts)
+    overfull = slots.fit(tx, touched, now.date())
+    if overfull:
+        raise SlotConflict(overfull)
     tx.execute(update(catalogue_load).where(catalogue_load.c.id == load_id).values(state="live", finished_at=now))
-    return touched
 
 
-def _apply_all(tx: Connection, kind: str, load_id: str, world: Known, source: str, now: datetime, chunk: int) -> set[str]:
-    change, after, touched = catalogue_change.c, "", set[str]()
-    while True:
-        query = select(catalogue_change).where(change.load_id == load_id, change.kind == kind, change.id > after)
-        waiting = tx.execute(query.order_by(change.id).limit(chunk)).all()
-        if not waiting:
-            return touched
-        after = waiting[-1].id
-        touched |= _apply(tx, kind, waiting, world, source, now)
-        _put_entries(tx, [{"kind": kind, "id": row.id, "digest": row.digest, "load_id": load_id} for row in waiting])
-
-
-def _apply(tx: Connection, kind: str, waiting: Sequence[Any], world: Known, source: str, now: datetime) -> set[str]:
-    """Change records that are on sale; returns the resources to look at."""
-    made = Made()
-    for row in waiting:
-        make(kind, row.record, world, now, made)
-    ids = [row.id for row in waiting]
-    if kind == "product":
-        return _apply_products(tx, ids, made, source)
-    if kind == "fee_rule":
-        for row in made.rows.tables[schema.fee_rule]:
-            rule = schema.fee_rule.c
-            same = and_(rule.party == row["party"], rule.scope == row["scope"], rule.scope_id == row["scope_id"])
-            tx.execute(delete(schema.fee_rule).where(or_(rule.id == row["id"], same)))
-        insert_rows(tx, made.rows)
-        return set()
-    table = TABLES[kind]
-    for row in made.rows.tables.pop(table):
-        tx.execute(update(table).where(table.c.id == row["id"]).values(**row))
-    resources: set[str] = set()
-    if kind == "provider":
-        _delete_scoped(tx, "PROVIDER", ids)
-        resources = set(tx.execute(select(schema.resource.c.id).where(schema.resource.c.provider_id.in_(ids))).scalars())
-    if kind == "resource":
-        _delete_places(tx, ids)
-        resources = set(ids)
-    insert_rows(tx, made.rows)
-    return resources
-
-
-def _apply_products(tx: Connection, ids: Sequence[str], made: Made, source: str) -> set[str]:
-    option, tables = schema.option, made.rows.tables
-    before = tx.execute(select(option.c.id, option.c.resource_id).where(option.c.product_id.in_(ids))).all()
-    wanted = {row["id"] for row in tables[option]}
-    _delete_below_options(tx, [row.id for row in before])
-    _delete_scoped(tx, "PRODUCT", ids)
-    _delete_places(tx, [*{row.id for row in before} | {row["id"] for row in tables.get(schema.resource, ())}])
-    for row in tables.pop(product):
-        values = {**row, "published": row["publish"], "loaded_by": source}
-        del values["publish"]
-        for column in ("rating_tenths", "rating_count", "rating_source"):  # what travelers wrote outlives what a file says
-            values[column] = case((product.c.rating_source == "reviews", product.c[column]), else_=values[column])
-        tx.execute(update(product).where(product.c.id == row["id"]).values(**values))
-    _put(tx, schema.resource, tables.pop(schema.resource, []))
-    _put(tx, option, tables.pop(option))
-    insert_rows(tx, made.rows)  # an option the file dropped keeps its row for its bookings; without a rate plan nobody is offered it
-    search.index(tx, made.texts)
-    kept = tx.execute(select(option.c.resource_id).where(option.c.id.in_(wanted))).scalars()
-    return set(kept)
-
-
-def _put(tx: Connection, table: Table, made: Sequence[dict[str, Any]]) -> None:
-    """Insert, or update where the id is there."""
-    if made:
-        statement = upsert(tx)(table)
-        changes = {name: statement.excluded[name] for name in made[0] if name != "id"}
-        tx.execute(statement.on_conflict_do_update(index_elements=["id"], set_=changes), list(made))
+# what a run that died left behind
 
 
 def _delete_below_options(tx: Connection, option_ids: Sequence[str]) -> None:
@@ -393,9 +360,6 @@ def _delete_places(tx: Connection, resource_ids: Sequence[str]) -> None:
     rule = schema.availability_rule
     tx.execute(delete(rule).where(rule.c.resource_id.in_(resource_ids)))
     _delete_scoped(tx, "RESOURCE", resource_ids)
-
-
-# what a run that died left behind
 
 
 def clean_leftovers(db: Database, now: datetime, chunk: int = 500) -> int:
@@ -444,7 +408,7 @@ def _drop_products(tx: Connection, marks: Sequence[str], chunk: int) -> int:
 def _drop_entries(tx: Connection, kind: str, load_id: str, chunk: int) -> int:
     mine = and_(catalogue_entry.c.load_id == load_id, catalogue_entry.c.kind == kind)
     ids = list(tx.execute(select(catalogue_entry.c.id).where(mine).limit(chunk)).scalars())
-    for key in ids if kind in TABLES else ():
+    for key in ids if kind in BEFORE_PRODUCTS else ():
         try:
             with tx.begin_nested():
                 if kind == "provider":

@@ -312,9 +312,9 @@ def _adjustments(scope: str, owner: str, adjustments: Sequence[Adjustment], curr
 
 def _units(gid: str, option: Option, currency: str) -> Iterator[Row]:
     key = _key("unit", gid)
-    for at, unit in enumerate(option.units):
+    for unit in option.units:
         yield {
-            "id": f"{key}-{at:04d}",
+            "id": f"{key}-{unit.type}",  # one of each type: by its place it could meet another that moves
             "option_id": gid,
             "type": unit.type,
             "min_age": unit.min_age,

@@ -69,17 +69,18 @@ def upgrade() -> None:
     op.create_table(
         "catalogue_change",
         sa.Column("load_id", sa.String(length=64), nullable=False),
-        sa.Column("kind", sa.String(length=12), nullable=False),
-        sa.Column("id", sa.String(length=64), nullable=False),
-        sa.Column("digest", sa.String(length=40), nullable=False),
-        sa.Column("record", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("load_id", "kind", "id", name=op.f("pk_catalogue_change")),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("subject", sa.String(length=40), nullable=False),
+        sa.Column("act", sa.String(length=8), nullable=False),
+        sa.Column("rows", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("load_id", "number", name=op.f("pk_catalogue_change")),
     )
     op.create_table(
         "catalogue_entry",
         sa.Column("kind", sa.String(length=12), nullable=False),
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("digest", sa.String(length=40), nullable=False),
+        sa.Column("text_digest", sa.String(length=40), server_default="", nullable=False),
         sa.Column("load_id", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("kind", "id", name=op.f("pk_catalogue_entry")),
     )
