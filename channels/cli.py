@@ -262,9 +262,10 @@ def _report(report: Report, verb: str) -> int:
 
 
 def _counted(counts: dict[str, int]) -> str:
-    return (
-        ", ".join(f"{count:,} {kind}{'s' if count != 1 and not kind.endswith('y') else ''}" for kind, count in counts.items()) or "nothing"
-    )
+    def plural(kind: str, count: int) -> str:
+        return kind if count == 1 else f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+
+    return ", ".join(f"{count:,} {plural(kind.replace('_', ' '), count)}" for kind, count in counts.items()) or "nothing"
 
 
 def _progress(step: str, done: int, total: int | None) -> None:

@@ -358,6 +358,18 @@ def available_days(
     ]
 
 
+def ranges(days: Sequence[str]) -> list[dict[str, str]]:
+    """ISO days, in order, as unbroken stretches {"from", "to"}, both included."""
+    found: list[dict[str, str]] = []
+    for day in days:
+        before = (date.fromisoformat(day) - timedelta(days=1)).isoformat()
+        if found and found[-1]["to"] == before:
+            found[-1]["to"] = day
+        else:
+            found.append({"from": day, "to": day})
+    return found
+
+
 def _best(statuses: Sequence[str]) -> str:
     for status in ("FREESALE", "AVAILABLE", "LIMITED", "SOLD_OUT"):
         if status in statuses:

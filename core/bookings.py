@@ -10,12 +10,12 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from core import availability, carts, conversations, holds, jobs, notices, people
 from core.catalogue import Listing, listings
-from core.db import fingerprint
+from core.db import fingerprint, once
 from core.engine import SYSTEM, Actor, Engine, new_id, new_reference
-from core.errors import Expired, NotAllowed, NotFound, PriceChanged, Refused, SoldOut
+from core.errors import Expired, Invalid, NotAllowed, NotFound, PriceChanged, Refused, SoldOut
 from core.fees import platform_fee
 from core.payments.schedule import open_payment
-from core.schema import account, booking, booking_event, booking_request, cart, proposal
+from core.schema import account, booking, booking_event, booking_request, cart, payment, proposal, share
 from core.states import move_booking, record
 
 
@@ -87,6 +87,55 @@ def propose_checkout(engine: Engine, actor: Actor) -> dict[str, Any]:
         }
 
 
+def order(
+    engine: Engine,
+    actor: Actor,
+    asks: Sequence[availability.Ask],
+    *,
+    contact: Mapping[str, Any] | None = None,
+    requests: str = "",
+    key: str | None = None,
+) -> dict[str, Any]:
+    """For programs: price, hold and book these lines in one transaction, beside the open cart. The caller's signed-in call is the yes.
+
+    The same `key` with the same lines returns the first result; with others it is refused. Raises what `carts.add` and
+    `commit_checkout` raise. Returns what `commit_checkout` returns, and "cart_id", "lines", "totals".
+    """
+    now = engine.clock()
+    if not asks:
+        raise Invalid("items", "At least one item is needed.")
+    terms = [carts.terms_of(ask) for ask in asks]
+    with engine.db.write() as tx:
+
+        def do() -> dict[str, Any]:
+            if contact is not None:
+                _save_contact(tx, actor, contact, now)
+            owner = _named_owner(tx, actor)
+            basket = carts.order_cart(tx, engine, actor, asks, now)
+            lines = [carts.line_view(item) for item in carts.items(tx, basket.id)]
+            frozen = {"cart_id": basket.id, "version": basket.version, "lines": lines, "totals": carts.totals_of(lines)}
+            values = {"conversation_id": actor.conversation_id, "account_id": actor.traveler_id, "kind": "checkout", "created_at": now}
+            proposal_id = new_id()
+            tx.execute(
+                insert(proposal).values(
+                    id=proposal_id, status="committed", terms=frozen, digest=fingerprint(frozen), expires_at=now, **values
+                )
+            )
+            row = tx.execute(select(proposal).where(proposal.c.id == proposal_id)).one()
+            result = {**_book(tx, engine, actor, row, basket, owner, now, requests), **frozen}
+            tx.execute(update(proposal).where(proposal.c.id == proposal_id).values(result=result))
+            return result
+
+        return once(tx, key, {"lines": terms, "requests": requests}, now, do)
+
+
+def _named_owner(tx: Connection, actor: Actor) -> Row[Any]:
+    owner = tx.execute(select(account).where(account.c.id == actor.account_id)).one()
+    if not (owner.display_name and owner.email and owner.terms_accepted_at):
+        raise DetailsNeeded("We need a name, an e-mail address and your acceptance of the terms before booking.")
+    return owner
+
+
 def live_proposals(tx: Connection, conversation_id: str, now: datetime) -> Sequence[Row[Any]]:
     return tx.execute(
         select(proposal).where(proposal.c.conversation_id == conversation_id, proposal.c.status == "live", proposal.c.expires_at > now)
@@ -106,14 +155,18 @@ def find_proposal(tx: Connection, actor: Actor, proposal_id: str) -> Row[Any]:
 def save_details(engine: Engine, actor: Actor, fields: Mapping[str, Any]) -> None:
     """Name, e-mail and terms from the form. Raises Invalid naming the field."""
     with engine.db.write() as tx:
-        people.set_contact(
-            tx,
-            actor.account_id,
-            name=str(fields.get("name", "")),
-            email=str(fields.get("email", "")),
-            terms=fields.get("terms") in (True, "true", "on", "yes", "1", 1),
-            now=engine.clock(),
-        )
+        _save_contact(tx, actor, fields, engine.clock())
+
+
+def _save_contact(tx: Connection, actor: Actor, fields: Mapping[str, Any], now: datetime) -> None:
+    people.set_contact(
+        tx,
+        actor.account_id,
+        name=str(fields.get("name", "")),
+        email=str(fields.get("email", "")),
+        terms=fields.get("terms") in (True, "true", "on", "yes", "1", 1),
+        now=now,
+    )
 
 
 def commit_checkout(engine: Engine, actor: Actor, proposal_id: str, *, requests: str = "") -> dict[str, Any]:
@@ -133,9 +186,7 @@ def commit_checkout(engine: Engine, actor: Actor, proposal_id: str, *, requests:
             return {**result, "again": True}
         if row.kind != "checkout" or row.status != "live" or row.expires_at <= now:
             raise Expired("That offer is no longer current. Ask for the total again and confirm the new one.")
-        owner = tx.execute(select(account).where(account.c.id == actor.account_id)).one()
-        if not (owner.display_name and owner.email and owner.terms_accepted_at):
-            raise DetailsNeeded("We need a name, an e-mail address and your acceptance of the terms before booking.")
+        owner = _named_owner(tx, actor)
         basket = carts.open_cart(tx, actor.conversation_id, actor.account_id, now)
         if basket.id != row.terms["cart_id"] or basket.version != row.terms["version"]:
             raise Expired("The cart has changed since that total was shown. Ask for the total again and confirm the new one.")
@@ -357,6 +408,37 @@ def of_conversation(engine: Engine, actor: Actor, *, limit: int = 50) -> list[di
             .limit(limit)
         ).all()
         return [facts_of(row) for row in rows]
+
+
+def of_account(engine: Engine, account_id: str, *, status: str | None = None, after: str = "", limit: int = 20) -> list[dict[str, Any]]:
+    """A page of an account's bookings, the newest first; `after` is the id of the last one seen. Raises NotFound for an unknown one."""
+    with engine.db.read() as tx:
+        query = select(booking).where(booking.c.account_id == account_id)
+        if status:
+            query = query.where(booking.c.status == status)
+        if after:
+            last = tx.execute(
+                select(booking.c.created_at, booking.c.id).where(booking.c.id == after, booking.c.account_id == account_id)
+            ).one_or_none()
+            if last is None:
+                raise NotFound("That cursor does not belong to these bookings.")
+            query = query.where(
+                (booking.c.created_at < last.created_at) | ((booking.c.created_at == last.created_at) & (booking.c.id > last.id))
+            )
+        rows = tx.execute(query.order_by(booking.c.created_at.desc(), booking.c.id).limit(limit)).all()
+    return [facts_of(row) for row in rows]
+
+
+def payment_of(tx: Connection, account_id: str, booking_id: str) -> str | None:
+    """The newest payment of one's own booking that is not over; None where nothing is to be paid."""
+    found = tx.execute(
+        select(payment.c.id)
+        .join(share, share.c.payment_id == payment.c.id)
+        .where(share.c.booking_id == booking_id, payment.c.account_id == account_id, payment.c.status.in_(("new", "open", "paid")))
+        .order_by(payment.c.created_at.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+    return None if found is None else str(found)
 
 
 def asks_of(engine: Engine, actor: Actor, booking_ids: Sequence[str]) -> list[availability.Ask]:

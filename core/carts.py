@@ -84,13 +84,14 @@ def add(engine: Engine, actor: Actor, ask: Ask) -> dict[str, Any]:
     Raises NotFound, Invalid (field named), SoldOut with the dates, Refused for products on quote.
     """
     now = engine.clock()
-    terms = _terms(ask)
+    terms = terms_of(ask)
     with engine.db.write() as tx:
         conversations.hold_fence(tx, actor)
         return once(tx, actor.key, terms, now, lambda: _add(tx, engine, actor, ask, now))
 
 
-def _terms(ask: Ask) -> dict[str, Any]:
+def terms_of(ask: Ask) -> dict[str, Any]:
+    """What an idempotency key stands for."""
     return {
         "product": ask.product_id,
         "option": ask.option_id,
@@ -169,6 +170,19 @@ def _priced(tx: Connection, engine: Engine, ask: Ask, promo: str | None, now: da
         "tax_amount": priced.tax,
         "price_lines": [line.as_json() for line in priced.lines],
     }
+
+
+def order_cart(tx: Connection, engine: Engine, actor: Actor, asks: Sequence[Ask], now: datetime) -> Row[Any]:
+    """A cart of its own for an order that did not come from the open one; priced as any other."""
+    if len(asks) > engine.rules.max_cart_lines:
+        raise Refused(f"Up to {engine.rules.max_cart_lines} lines can be booked at once.")
+    cart_id = new_id()
+    values = {"conversation_id": actor.conversation_id, "account_id": actor.traveler_id, "version": 1, "created_at": now}
+    tx.execute(insert(cart).values(id=cart_id, status="ordered", **values))
+    for position, ask in enumerate(asks, 1):
+        priced = _priced(tx, engine, ask, None, now)
+        tx.execute(insert(cart_item).values(id=new_id(), cart_id=cart_id, position=position, created_at=now, **priced))
+    return tx.execute(select(cart).where(cart.c.id == cart_id)).one()
 
 
 def choose_start(starts: Sequence[Any], ask: Ask) -> Ask:
@@ -356,13 +370,8 @@ def groups(lines: Sequence[dict[str, Any]]) -> list[Group]:
     ]
 
 
-def view(tx: Connection, conversation_id: str) -> dict[str, Any]:
-    """The open cart and what is on its way, in ids and minor units: one honest picture for every door.
-
-    `totals` = {currency: {"payable", "pay_now", "if_approved", "at_provider"}}; external lines are in none of them.
-    """
-    row = find_cart(tx, conversation_id)
-    lines = [line_view(item) for item in items(tx, row.id)] if row is not None else []
+def totals_of(lines: Sequence[dict[str, Any]]) -> dict[str, dict[str, int]]:
+    """{currency: {"payable", "pay_now", "if_approved", "at_provider"}} in minor units; external lines are in none of them."""
     totals: dict[str, dict[str, int]] = {}
     for group in groups(lines):
         if group.how == "external":
@@ -370,6 +379,17 @@ def view(tx: Connection, conversation_id: str) -> dict[str, Any]:
         of_currency = totals.setdefault(group.currency, {"payable": 0, "pay_now": 0, "if_approved": 0, "at_provider": 0})
         of_currency[group.how] += group.total
         of_currency["payable"] += group.total
+    return totals
+
+
+def view(tx: Connection, conversation_id: str) -> dict[str, Any]:
+    """The open cart and what is on its way, in ids and minor units: one honest picture for every door.
+
+    `totals` = {currency: {"payable", "pay_now", "if_approved", "at_provider"}}; external lines are in none of them.
+    """
+    row = find_cart(tx, conversation_id)
+    lines = [line_view(item) for item in items(tx, row.id)] if row is not None else []
+    totals = totals_of(lines)
     waiting = tx.execute(
         select(
             booking.c.id,

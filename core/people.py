@@ -15,7 +15,7 @@ from core.engine import Engine, new_id
 from core.errors import Invalid, NotAllowed, NotFound
 from core.schema import account, account_role, link_token, session
 
-SESSION_LIFE = {"chat": timedelta(days=90), "console": timedelta(days=14)}
+SESSION_LIFE = {"chat": timedelta(days=90), "console": timedelta(days=14), "api": timedelta(days=365)}
 EMAIL = re.compile(r"[^@\s<>\"'(),;:\\\[\]]+@[^@\s<>\"'(),;:\\\[\]]+\.[^@\s<>\"'(),;:\\\[\]]{2,}")
 
 
@@ -132,6 +132,15 @@ def redeem_sign_in(engine: Engine, token: str) -> str:
         if row is None:
             raise NotAllowed("This sign-in link has been used or is too old. Please ask for a new one.")
         return open_session(tx, row.account_id, "console", now)
+
+
+def api_token(engine: Engine, account_id: str) -> str:
+    """A token for a program that acts as this account, with its roles; shown once, good for a year, revocable. Raises NotFound."""
+    now = engine.clock()
+    with engine.db.write() as tx:
+        if tx.execute(select(account.c.id).where(account.c.id == account_id)).one_or_none() is None:
+            raise NotFound(f"There is no account {account_id!r}.")
+        return open_session(tx, account_id, "api", now)
 
 
 def set_contact(tx: Connection, account_id: str, *, name: str, email: str, terms: bool, now: datetime) -> None:

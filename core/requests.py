@@ -39,6 +39,31 @@ def pending(engine: Engine, provider_ids: Sequence[str]) -> list[dict[str, Any]]
         ]
 
 
+def of_bookings(engine: Engine, booking_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """The requests of these bookings, with the bookings' facts, in the order of their deadlines."""
+    with engine.db.read() as tx:
+        rows = tx.execute(
+            select(
+                booking_request.c.id.label("request_id"),
+                booking_request.c.status.label("request_status"),
+                booking_request.c.respond_by,
+                booking,
+            )
+            .join(booking, booking.c.id == booking_request.c.booking_id)
+            .where(booking_request.c.booking_id.in_(list(booking_ids)))
+            .order_by(booking_request.c.respond_by)
+        ).all()
+    return [
+        {
+            **bookings.facts_of(row),
+            "request_id": row.request_id,
+            "request_status": row.request_status,
+            "respond_by": row.respond_by.isoformat(),
+        }
+        for row in rows
+    ]
+
+
 def _own(tx: Connection, actor: Actor, request_id: str) -> Row[Any]:
     query = select(booking_request).where(booking_request.c.id == request_id).with_for_update()
     row = tx.execute(query).one_or_none()

@@ -11,7 +11,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
 from channels.main import House
-from channels.web import chat, errors, health, pages, uploads, webhooks
+from channels.web import api_docs, chat, errors, health, pages, rest, uploads, webhooks
 from channels.web.consoles import desk, ops, provider, signin
 from channels.web.guard import Guard, Origins
 from channels.web.limits import Allowance, Limits
@@ -44,6 +44,8 @@ def create_app(
     app.include_router(health.router(house))
     app.include_router(chat.router(house, limits))
     app.include_router(webhooks.router(house))
+    app.include_router(rest.router(house, limits))
+    app.include_router(api_docs.router())
     app.include_router(pages.router(house))
     app.include_router(signin.router(house, limits))
     app.include_router(provider.router(house))

@@ -85,6 +85,10 @@ def answer(request: Request, status: int, code: str, message: str, *, field: str
     headers = {} if retry_after is None else {"retry-after": str(retry_after)}
     if wants_page(request):
         return page(request, "error.html", status=status, headers=headers, code=status, message=message)
+    if request.url.path.startswith("/api/"):
+        problem = {"type": "about:blank", "title": code.replace("_", " "), "status": status, "detail": message, "code": code}
+        problem |= {"field": field} if field else {}
+        return JSONResponse(problem, status_code=status, headers=headers, media_type="application/problem+json")
     return JSONResponse(body_of(code, message, field), status_code=status, headers=headers)
 
 

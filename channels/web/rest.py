@@ -1,0 +1,375 @@
+"""The door for programs: bookings, requests, availability and prices under /api/, each operation one verb of core.
+
+Errors are problem+json (RFC 9457). A token stands for an account and its roles; who acts is never an argument.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date as Day
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Header, Query
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import select
+
+from channels.main import House
+from channels.web.errors import SignInNeeded
+from channels.web.limits import Limits
+from core import availability, bookings, carts, catalogue, conversations, people, prices, requests, search
+from core.availability import Ask
+from core.engine import Actor
+from core.errors import Invalid, NotAllowed, NotFound
+from core.payments import collect
+from core.schema import booking, conversation, payment
+
+CHANNEL = "api"
+PAGE = 50
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Item(Strict):
+    """One line: what, when and for whom. Prices are never taken from the caller."""
+
+    product: str = Field(max_length=64, examples=["lisbon-sunset-sail"])
+    option: str | None = Field(None, max_length=64)
+    date: Day
+    end_date: Day | None = None
+    start_time: str = Field("", pattern=r"^(\d\d:\d\d)?$", examples=["17:30"])
+    units: dict[str, Annotated[int, Field(ge=0, le=500)]] = Field({"ADULT": 1}, examples=[{"ADULT": 2, "CHILD": 1}])
+    quantity: int = Field(1, ge=1, le=20)
+
+    def ask(self) -> Ask:
+        units = {kind.upper(): count for kind, count in self.units.items() if count}
+        return Ask(self.product, self.option, self.date, self.end_date, self.start_time, units, self.quantity)
+
+
+class Contact(Strict):
+    """Who travels. `accept_terms` has to be true once before the first booking."""
+
+    name: str = Field(max_length=120)
+    email: str = Field(max_length=254)
+    accept_terms: bool = False
+
+
+class ProcessCart(Strict):
+    """Either the open cart (`cart_id`) or `items`; not both."""
+
+    cart_id: str | None = Field(None, max_length=64)
+    items: list[Item] = Field(default=[], max_length=20)
+    payment_method: Literal["full"] = "full"
+    contact: Contact | None = None
+    requests: str = Field("", max_length=1000)
+
+
+class PaymentIntent(Strict):
+    """The payment of a booking, or a payment by its id."""
+
+    booking: str | None = Field(None, max_length=64)
+    payment_id: str | None = Field(None, max_length=64)
+
+
+class Confirm(Strict):
+    payment_id: str = Field(max_length=64)
+
+
+class Submit(Item):
+    note: str = Field("", max_length=1000)
+    contact: Contact | None = None
+
+
+class Respond(Strict):
+    action: Literal["approve", "decline"]
+    message: str = Field("", max_length=1000)
+
+
+class NewRate(Strict):
+    layer: Literal["DATE", "SEASON", "WEEKDAY"]
+    name: str = Field("", max_length=80)
+    start: Day | None = Field(None, alias="from")
+    end: Day | None = Field(None, alias="to")
+    weekdays: int = Field(127, ge=1, le=127, description="bit 0 is Monday")
+    amount: int | None = Field(None, ge=0, description="minor units")
+    bps: int | None = Field(None, ge=-10_000, le=100_000, description="hundredths of a percent on the base")
+    priority: int = Field(0, ge=-1000, le=1000)
+
+
+class Pricing(Strict):
+    product: str = Field(max_length=64)
+    option: str | None = Field(None, max_length=64)
+    amount: int | None = Field(None, ge=0, le=10**12, description="the new base in minor units")
+    rates: list[NewRate] | None = Field(None, max_length=200, description="replaces all rates")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who a token stands for."""
+
+    person: people.Person
+
+    def actor(self, conversation_id: str = "") -> Actor:
+        return Actor(self.person.account_id, conversation_id=conversation_id, channel=CHANNEL)
+
+    def provider_actor(self, provider_id: str) -> Actor:
+        """Acting for this provider. Raises NotFound, because another's provider looks like none."""
+        if self.person.has("operator"):
+            return Actor(self.person.account_id, role="operator", channel=CHANNEL, provider_ids=(provider_id,))
+        if provider_id not in self.person.provider_ids:
+            raise NotFound("There is no such provider of yours.")
+        return Actor(self.person.account_id, role="provider", channel=CHANNEL, provider_ids=self.person.provider_ids)
+
+
+def router(house: House, limits: Limits) -> APIRouter:
+    api = APIRouter(prefix="/api")
+    engine = house.engine
+
+    def caller(authorization: Annotated[str, Header(description="Bearer TOKEN")] = "") -> Caller:
+        scheme, _, token = authorization.partition(" ")
+        with engine.db.read() as tx:
+            now = engine.clock()
+            found = None
+            if scheme.lower() == "bearer" and token:
+                found = people.who(tx, token.strip(), "api", now) or people.who(tx, token.strip(), "chat", now)
+        if found is None:
+            raise SignInNeeded("A token is needed: Authorization: Bearer TOKEN. `traveloure token ACCOUNT` makes one.")
+        limits.check("messages", f"api:{found.account_id}")
+        return Caller(found)
+
+    Signed = Annotated[Caller, Depends(caller)]
+    Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=120)]
+
+    def operation(method: str, path: str, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """One operation, with and without the slash at its end."""
+
+        def register(do: Callable[..., Any]) -> Callable[..., Any]:
+            for address, shown in ((path, True), (path.rstrip("/"), False)):
+                api.add_api_route(address, do, methods=[method], name=name, operation_id=name, include_in_schema=shown, responses=PROBLEMS)
+            return do
+
+        return register
+
+    def desk(who: Caller) -> Actor:
+        """The traveler with the conversation their orders are kept in: the token's own, else the one of this door."""
+        if who.person.conversation_id:
+            return who.actor(who.person.conversation_id)
+        with engine.db.read() as tx:
+            row = tx.execute(
+                select(conversation.c.id)
+                .where(conversation.c.account_id == who.person.account_id, conversation.c.channel == CHANNEL)
+                .order_by(conversation.c.created_at)
+                .limit(1)
+            ).one_or_none()
+        if row is not None:
+            return who.actor(str(row.id))
+        made, _ = conversations.start(engine, channel=CHANNEL, account_id=who.person.account_id)
+        return who.actor(made)
+
+    def who_travels(contact: Contact | None) -> dict[str, Any] | None:
+        return None if contact is None else {"name": contact.name, "email": contact.email, "terms": contact.accept_terms}
+
+    def scoped(actor: Actor, key: str | None) -> str | None:
+        return f"api:{actor.account_id}:{key}" if key else None
+
+    @operation("POST", "/bookings/process-cart/", "process_cart")
+    def process_cart(body: ProcessCart, who: Signed, key: Key = None) -> dict[str, Any]:
+        """Hold and book a mixed cart, all or nothing, split into what is paid now, paid if approved, paid on site and booked elsewhere."""
+        actor = desk(who)
+        contact = who_travels(body.contact)
+        if bool(body.items) == bool(body.cart_id):
+            raise Invalid("items", "Send either items or the id of the open cart.")
+        if body.items:
+            asks = [item.ask() for item in body.items]
+            done = bookings.order(engine, actor, asks, contact=contact, requests=body.requests, key=scoped(actor, key))
+        else:
+            view = carts.show(engine, actor)
+            if view["cart_id"] != body.cart_id:
+                raise NotFound("There is no such open cart of yours.")
+            if contact is not None:
+                bookings.save_details(engine, actor, contact)
+            made = bookings.propose_checkout(engine, actor)
+            done = {**bookings.commit_checkout(engine, actor, made["proposal_id"], requests=body.requests), **made}
+        return answer_of(done)
+
+    def answer_of(done: dict[str, Any]) -> dict[str, Any]:
+        links = [collect.ensure_link(engine, payment_id) for payment_id in done["payments"]]
+        with engine.db.read() as tx:
+            ids = [row.id for payment_id in done["payments"] for row in collect.bookings_of(tx, payment_id)]
+            rows = tx.execute(
+                select(booking)
+                .where(booking.c.id.in_([*ids, *done["requests"], *done["confirmed"]]))
+                .order_by(booking.c.created_at, booking.c.id)
+            ).all()
+        groups = [
+            {"how": group.how, "currency": group.currency, "total": group.total, "lines": list(group.lines)}
+            for group in carts.groups(done["lines"])
+        ]
+        return {"groups": groups, "totals": done["totals"], "bookings": [bookings.facts_of(row) for row in rows], "payments": links}
+
+    @operation("POST", "/bookings/create-payment-intent/", "create_payment_intent")
+    def create_payment_intent(body: PaymentIntent, who: Signed) -> dict[str, Any]:
+        """The hosted page of a payment, made where there is none yet."""
+        return collect.ensure_link(engine, own_payment(who, body.payment_id, body.booking))
+
+    @operation("POST", "/bookings/confirm/", "confirm_payment")
+    def confirm(body: Confirm, who: Signed) -> dict[str, Any]:
+        """Ask the payment system and apply what it says. The caller is never believed."""
+        payment_id = own_payment(who, body.payment_id, None)
+        state = collect.sync(engine, payment_id)
+        with engine.db.read() as tx:
+            rows = collect.bookings_of(tx, payment_id)
+        return {**state, "bookings": [bookings.facts_of(row) for row in rows]}
+
+    def own_payment(who: Caller, payment_id: str | None, booking_id: str | None) -> str:
+        if bool(payment_id) == bool(booking_id):
+            raise Invalid("payment_id", "Send either a payment_id or a booking.")
+        with engine.db.read() as tx:
+            if booking_id:
+                found = bookings.payment_of(tx, who.person.account_id, booking_id)
+            else:
+                query = select(payment.c.id).where(payment.c.id == payment_id, payment.c.account_id == who.person.account_id)
+                found = tx.execute(query).scalar_one_or_none()
+        if found is None:
+            raise NotFound("There is no such payment of yours.")
+        return str(found)
+
+    @operation("GET", "/bookings/user/{user_id}/", "list_bookings")
+    def list_bookings(
+        user_id: str,
+        who: Signed,
+        status: Annotated[str | None, Query(pattern="^(ON_HOLD|PENDING|CONFIRMED|REJECTED|EXPIRED|CANCELLED|REDEEMED)$")] = None,
+        cursor: Annotated[str, Query(max_length=64)] = "",
+        limit: Annotated[int, Query(ge=1, le=PAGE)] = 20,
+    ) -> dict[str, Any]:
+        """A person's bookings, the newest first; `next` is the cursor of the following page. `me` stands for the caller."""
+        wanted = who.person.account_id if user_id == "me" else user_id
+        if wanted != who.person.account_id and not who.person.has("operator"):
+            raise NotAllowed("You can only see your own bookings.")
+        rows = bookings.of_account(engine, wanted, status=status, after=cursor, limit=limit)
+        return {"bookings": rows, "next": rows[-1]["booking_id"] if len(rows) == limit else None}
+
+    @operation("POST", "/booking-requests/submit/", "submit_request")
+    def submit(body: Submit, who: Signed, key: Key = None) -> dict[str, Any]:
+        """Ask a provider for a product on request; the places are held until they answer."""
+        actor = desk(who)
+        with engine.db.read() as tx:
+            listed = catalogue.listing(tx, body.product)
+        if listed.product.booking_type != "REQUEST":
+            raise Invalid("product", "This product is booked at once; use process-cart.")
+        contact = who_travels(body.contact)
+        done = bookings.order(engine, actor, [body.ask()], contact=contact, requests=body.note, key=scoped(actor, key))
+        (one,) = requests.of_bookings(engine, done["requests"])
+        return one
+
+    @operation("PATCH", "/booking-requests/{request_id}/respond/", "respond_to_request")
+    def respond(request_id: str, body: Respond, who: Signed) -> dict[str, Any]:
+        """A provider's answer. One of several wins; 409 says who decided and when."""
+        role = "operator" if who.person.has("operator") else "provider"
+        actor = Actor(who.person.account_id, role=role, channel=CHANNEL, provider_ids=who.person.provider_ids)
+        return requests.decide(engine, actor, request_id, body.action, answer=body.message)
+
+    @operation("GET", "/providers/{provider_id}/availability/", "provider_availability")
+    def provider_availability(
+        provider_id: str,
+        product: Annotated[str, Query(max_length=64)],
+        who: Signed,
+        start: Annotated[Day | None, Query(alias="from")] = None,
+        end: Annotated[Day | None, Query(alias="to")] = None,
+        party: Annotated[int, Query(ge=1, le=500)] = 1,
+        option: Annotated[str | None, Query(max_length=64)] = None,
+    ) -> dict[str, Any]:
+        """Days of one product with status (FREESALE, AVAILABLE, LIMITED, SOLD_OUT, CLOSED), places left and start times, and the free ranges."""
+        with engine.db.read() as tx:
+            listed = catalogue.listing(tx, product)
+        if listed.provider.id != provider_id:
+            raise NotFound("This provider has no such product.")
+        first = start or engine.clock().astimezone(availability.zone(listed)).date()
+        days = availability.available_days(engine, product, first, end or first + timedelta(days=30), option_id=option, party=party)
+        return {"product": product, "days": days, "ranges": availability.ranges([day["date"] for day in days if day["bookable"]])}
+
+    @operation("PATCH", "/providers/{provider_id}/pricing/", "change_pricing")
+    def change_pricing(provider_id: str, body: Pricing, who: Signed) -> dict[str, Any]:
+        """Change the base price or the rates of one option; answers with what three sample parties pay now."""
+        actor = who.provider_actor(provider_id)
+        rates = None
+        if body.rates is not None:
+            rates = [
+                prices.NewRate(one.layer, one.name, one.start, one.end, one.weekdays, one.amount, one.bps, one.priority)
+                for one in body.rates
+            ]
+        return prices.change(engine, replace(actor), body.product, option_id=body.option, amount=body.amount, rates=rates)
+
+    @operation("GET", "/catalogue/search/", "search_catalogue")
+    def search_catalogue(
+        who: Signed,
+        city: Annotated[str | None, Query(max_length=64)] = None,
+        kind: Annotated[str | None, Query(max_length=20)] = None,
+        words: Annotated[str, Query(max_length=200)] = "",
+        start: Annotated[Day | None, Query(alias="from")] = None,
+        end: Annotated[Day | None, Query(alias="to")] = None,
+        adults: Annotated[int, Query(ge=1, le=500)] = 1,
+        sort: Annotated[str, Query(max_length=20)] = "recommended",
+        limit: Annotated[int, Query(ge=1, le=50)] = 10,
+        offset: Annotated[int, Query(ge=0, le=500)] = 0,
+    ) -> dict[str, Any]:
+        """What can really be booked, best first; amounts in minor units for the whole party."""
+        wish = search.Wish(city, kind, words, start, end, {"ADULT": adults}, sort=sort, limit=limit, offset=offset)
+        return {"offers": [_offer(one) for one in search.search(engine, wish)]}
+
+    return api
+
+
+def _offer(one: search.Offer) -> dict[str, Any]:
+    product = one.listing.product
+    return {
+        "product": one.listing.id,
+        "option": one.option_id,
+        "provider": one.listing.provider.id,
+        "title": product.title,
+        "kind": product.kind,
+        "city": one.listing.destination.id,
+        "booking_type": product.booking_type,
+        "date": one.day.isoformat() if one.day else None,
+        "end_date": one.end.isoformat() if one.end else None,
+        "starts": list(one.starts),
+        "vacancies": one.left,
+        "amount": one.amount,
+        "from_amount": one.from_amount,
+        "currency": one.currency,
+    }
+
+
+_PROBLEM: dict[str, Any] = {
+    "content": {
+        "application/problem+json": {
+            "schema": {
+                "type": "object",
+                "required": ["type", "title", "status", "detail", "code"],
+                "properties": {
+                    "type": {"type": "string"},
+                    "title": {"type": "string"},
+                    "status": {"type": "integer"},
+                    "detail": {"type": "string"},
+                    "code": {"type": "string"},
+                    "field": {"type": "string"},
+                },
+            }
+        }
+    }
+}
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"description": words, **_PROBLEM}
+    for status, words in (
+        (400, "Not understood"),
+        (401, "A token is needed"),
+        (403, "Not allowed"),
+        (404, "Not found"),
+        (409, "Refused by the rules as things are now"),
+        (410, "Expired"),
+        (422, "A value that can never be right"),
+        (429, "Too many calls"),
+        (503, "Try again in a moment"),
+    )
+}
