@@ -34,11 +34,9 @@ Handler = Callable[[Engine, Mapping[str, Any]], Any]
 
 HANDLERS: Mapping[str, Handler] = {
     "payment.link": lambda engine, given: collect.ensure_link(engine, given["payment_id"]),
-    "payment.deadline": lambda engine, given: collect.close_link(engine, given["payment_id"]),
+    "payment.deadline": lambda engine, given: collect.deadline(engine, given["payment_id"]),
     "refund.send": lambda engine, given: collect.send_refund(engine, given["refund_id"]),
-    "refund.orphan": lambda engine, given: collect.refund_orphan(
-        engine, given["charge"], given["amount"], given["currency"], given["payment_id"]
-    ),
+    "refund.orphan": lambda engine, given: collect.refund_orphan(engine, **given),
     "webhook": lambda engine, given: collect.work_event(engine, given["event_id"]),
     "request.deadline": lambda engine, given: requests.expire_due(engine, given["request_id"]),
     "deliver": lambda engine, _given: deliver(engine),

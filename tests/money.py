@@ -51,6 +51,8 @@ def violations(db: Database, captured: Sequence[Captured], open_sessions: Sequen
         sold = {row.id: [one for one in collect.bookings_of(tx, row.id) if one.status in ("CONFIRMED", "REDEEMED")] for row in payments}
         at_rest = tx.execute(select(hold.c.id).where(hold.c.status == "active")).all()
         confirmed = {row.id: row.amount for row in tx.execute(select(booking).where(booking.c.status == "CONFIRMED"))}
+        kept = set(tx.execute(select(hold.c.booking_id).where(hold.c.status == "consumed")).scalars())
+        wrong += [f"the booking {id} is confirmed without places" for id in confirmed if id not in kept]
         wrong += [f"the job {row.kind} was given up: {row.error}" for row in tx.execute(select(job).where(job.c.state == "dead"))]
     held: dict[str, int] = defaultdict(int)
     for one in captured:

@@ -23,6 +23,8 @@ def create(act: Act, params: Mapping[str, Any]) -> dict[str, Any]:
     left = charge["amount_captured"] - charge["amount_refunded"]
     if not charge["paid"]:
         raise No(f"Charge {charge['id']} was not paid and cannot be refunded.", param="charge")
+    if charge["disputed"]:
+        raise No(f"Charge {charge['id']} has been charged back.", code="charge_disputed", param="charge")
     if left == 0:
         raise No(f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded", param="charge")
     amount = int(params["amount"]) if "amount" in params else left

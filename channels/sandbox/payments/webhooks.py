@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeVar
 
 import httpx
@@ -32,6 +34,15 @@ class Weather:
     drop: int = 0
     copies: int = 1
     delay: float = 0.0
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()  # loading the certificates takes longer than a delivery
+
+
+def _client() -> httpx.AsyncClient:
+    return httpx.AsyncClient(timeout=TIMEOUT, trust_env=False, verify=_tls())
 
 
 class Courier:
@@ -60,7 +71,7 @@ class Courier:
         """`before` is called ahead of every round, in a thread."""
         self._loop = asyncio.get_running_loop()
         self._woken = asyncio.Event()
-        async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=False) as http:
+        async with _client() as http:
             while True:
                 self._woken.clear()
                 await self._off_loop(before)
@@ -79,7 +90,7 @@ class Courier:
 
     async def deliver_due(self) -> int:
         """One round by hand; returns how many were tried."""
-        async with httpx.AsyncClient(timeout=TIMEOUT, trust_env=False) as http:
+        async with _client() as http:
             return await self._round(http)
 
     async def _round(self, http: httpx.AsyncClient) -> int:

@@ -1,0 +1,1241 @@
+"""Kill the process at every step between a traveler's yes and their money, start it again, and look whether anything was lost.
+
+Each run is a real process (the house: database, adapter, jobs, webhook endpoint) and another real process (the payment
+sandbox), forked with everything loaded. The house ends itself with os._exit at the k-th checkpoint: before and after every
+call to the gateway, every commit and every act of the traveler. Then it is started again, finishes the scenario, and the
+invariants are checked against what the sandbox holds. The end must be the same as without a crash. Further runs kill the
+sandbox instead, and either of them with SIGKILL at a random moment.
+
+Then the same with mistakes planted in the core, which the drill must notice. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import httpx
+import stripe
+import uvicorn
+from sqlalchemy import Connection, delete, select, update
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from channels.sandbox.payments import gate, shapes, webhooks
+from channels.sandbox.payments.app import create_sandbox
+from channels.sandbox.payments.keys import LocalSecrets
+from core import bookings, jobs, money, requests
+from core.db import Database
+from core.engine import Actor, Engine
+from core.errors import CoreError, Refused
+from core.migrate import upgrade
+from core.payments import collect, ledger, schedule
+from core.payments.gateway import FetchedPayment, GatewayEvent, GatewayRefused, GatewayUnknown, PaymentLink, PaymentOrder, Refunded
+from core.payments.stripe_connect import StripeGateway
+from core.schema import booking, job, payment, refund, webhook_event
+from core.settings import Rules
+from tests import builders
+from tests.jobs import work
+from tests.money import Captured, violations
+
+SECRETS = LocalSecrets("sk_test_local_drill", "whsec_local_drill")
+CRASHED = 77
+SHARED = multiprocessing.get_context("fork")
+
+
+class Ahead:
+    """Seconds that the clock of each side is ahead of the real one, shared by all processes of one run."""
+
+    house = SHARED.Value("d", 0.0)
+    sandbox = SHARED.Value("d", 0.0)
+
+    @classmethod
+    def renew(cls) -> None:
+        cls.house, cls.sandbox = SHARED.Value("d", 0.0), SHARED.Value("d", 0.0)
+
+
+def house_clock() -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=Ahead.house.value)
+
+
+def sandbox_clock() -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=Ahead.sandbox.value)
+
+
+def forward(seconds: float) -> None:
+    Ahead.house.value += seconds
+    Ahead.sandbox.value += seconds
+
+
+# ── checkpoints ───────────────────────────────────────────────────────────────────────────────────
+
+
+class Checkpoints:
+    """Counts, and at the k-th one ends this process (or kills the sandbox) as a power cut would."""
+
+    def __init__(self, at: int | None, victim: int | None) -> None:
+        self.count = 0
+        self.names: list[str] = []
+        self._at = at
+        self._victim = victim
+
+    def __call__(self, name: str) -> None:
+        here = self.count
+        self.count += 1
+        self.names.append(name)
+        if here != self._at:
+            return
+        if self._victim is None:
+            os._exit(CRASHED)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._victim, signal.SIGKILL)
+
+
+class Watched(Database):
+    """A database with a checkpoint after every commit that changed something (just before it is the same as after the last)."""
+
+    def __init__(self, url: str, point: Checkpoints) -> None:
+        super().__init__(url)
+        self._point = point
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        with super().write() as tx:
+            before = _changes(tx)
+            yield tx
+            changed = _changes(tx) - before
+        if changed:
+            self._point("after commit")
+
+
+def _changes(tx: Connection) -> int:
+    count: int = tx.connection.driver_connection.total_changes  # type: ignore[union-attr]
+    return count
+
+
+class WatchedGateway:
+    """The real adapter with a checkpoint on either side of every call."""
+
+    def __init__(self, inner: StripeGateway, point: Checkpoints) -> None:
+        self.inner = inner
+        self._point = point
+
+    def _around(self, name: str, call: Callable[[], Any]) -> Any:
+        self._point(f"before {name}")
+        answer = call()
+        self._point(f"after {name}")
+        return answer
+
+    def payment_link(self, order: PaymentOrder, *, key: str) -> PaymentLink:
+        link: PaymentLink = self._around("link", lambda: self.inner.payment_link(order, key=key))
+        return link
+
+    def fetch_payment(self, session_id: str) -> FetchedPayment:
+        fetched: FetchedPayment = self._around("fetch", lambda: self.inner.fetch_payment(session_id))
+        return fetched
+
+    def expire_link(self, session_id: str) -> FetchedPayment:
+        fetched: FetchedPayment = self._around("expire", lambda: self.inner.expire_link(session_id))
+        return fetched
+
+    def refund(self, charge_id: str, amount: int, currency: str, *, key: str, metadata: Mapping[str, str]) -> Refunded:
+        done: Refunded = self._around("refund", lambda: self.inner.refund(charge_id, amount, currency, key=key, metadata=metadata))
+        return done
+
+    def read_event(self, body: bytes, signature: str) -> GatewayEvent:
+        return self.inner.read_event(body, signature)
+
+
+# ── the sandbox's process ─────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where one run lives."""
+
+    folder: Path
+    sandbox_port: int
+    house_port: int
+
+    @property
+    def sandbox_url(self) -> str:
+        return f"http://127.0.0.1:{self.sandbox_port}/stripe-local"
+
+    @property
+    def webhook_url(self) -> str:
+        return f"http://127.0.0.1:{self.house_port}/webhooks/stripe"
+
+
+def serve_sandbox(site: Site) -> None:
+    """The payment sandbox over the run's own file, with a back door that plays fate."""
+    sandbox = create_sandbox(
+        site.folder / "sandbox.db",
+        secrets=SECRETS,
+        public_url=site.sandbox_url,
+        webhook_urls=[site.webhook_url],
+        clock=sandbox_clock,
+        events=("*",),
+    )
+    store = sandbox._store
+
+    async def deliver(request: Request) -> Response:
+        return JSONResponse(await sandbox.courier.deliver_due())
+
+    async def lose(request: Request) -> Response:
+        with store.transaction():
+            store._db.execute("UPDATE delivery SET state = 'given_up' WHERE state = 'waiting'")
+        return JSONResponse(True)
+
+    async def change(request: Request) -> Response:
+        """Give a session or charge other fields, as if somebody had tampered with it or disputed it."""
+        given = await request.json()
+        with store.transaction():
+            body = store.get(given.pop("id"))
+            store.put({**(body or {}), **given})
+        return JSONResponse(True)
+
+    async def weather(request: Request) -> Response:
+        """The next `lost` API calls happen, and their answers get lost."""
+        sandbox.faults.calls, sandbox.faults.how = (await request.json())["lost"], "lost"
+        return JSONResponse(True)
+
+    async def state(request: Request) -> Response:
+        sandbox.close_overdue()
+        sessions = store.find("checkout.session", {}, {}, limit=1000)
+        charges = [one for one in store.find("charge", {}, {}, limit=1000) if one["paid"]]
+        of_intent = {one["payment_intent"]: one["id"] for one in sessions}
+        return JSONResponse(
+            {
+                "captured": [
+                    {
+                        "charge": one["id"],
+                        "session": of_intent[one["payment_intent"]],
+                        "amount": one["amount"],
+                        "currency": one["currency"].upper(),
+                        "refunded": one["amount_refunded"],
+                    }
+                    for one in charges
+                ],
+                "open": [[one["client_reference_id"], one["id"]] for one in sessions if one["status"] == "open"],
+            }
+        )
+
+    fate = [
+        Route("/deliver", deliver, methods=["POST"]),
+        Route("/lose", lose, methods=["POST"]),
+        Route("/change", change, methods=["POST"]),
+        Route("/weather", weather, methods=["POST"]),
+        Route("/state", state),
+    ]
+    app = Starlette(routes=[Mount("/fate", routes=fate), Mount("/stripe-local", app=sandbox)])
+    uvicorn.Server(uvicorn.Config(app, port=site.sandbox_port, log_level="critical", lifespan="off", ws="none")).run()
+
+
+# ── the house's process ───────────────────────────────────────────────────────────────────────────
+
+
+@dataclass
+class World:
+    """The house as one run knows it, and the traveler's hands."""
+
+    site: Site
+    engine: Engine
+    point: Checkpoints
+    http: httpx.Client
+    terms: dict[str, Any]
+
+    # what a traveler does
+
+    @property
+    def ana(self) -> Actor:
+        return Actor(**self.terms["ana"])
+
+    def confirm(self, who: str = "ana") -> str:
+        """The yes. Said again after a crash, it is the same yes."""
+        done = bookings.commit_checkout(self.engine, Actor(**self.terms[who]), self.terms[f"{who}_proposal"])
+        payment_id: str = done["payments"][0]
+        return payment_id
+
+    def payment(self, who: str = "ana") -> Any:
+        with self.engine.db.read() as tx:
+            query = select(payment).where(payment.c.conversation_id == self.terms[who]["conversation_id"])
+            return tx.execute(query).one()
+
+    def press_pay(self, session_id: str) -> None:
+        self.point("before pay")
+        self.http.post(f"{self.site.sandbox_url}/pay/{session_id}", data={"tap": "success"})
+        self.point("after pay")
+
+    def bought_and_linked(self, who: str = "ana") -> Any:
+        collect.ensure_link(self.engine, self.confirm(who))
+        return self.payment(who)
+
+    def ask_refund(self, amount: int, reason: str) -> None:
+        """Asked once: the desk sees that it was decided already."""
+        row = self.payment()
+        with self.engine.db.write() as tx:
+            asked = tx.execute(select(refund.c.id).where(refund.c.payment_id == row.id, refund.c.reason == reason)).first()
+            if asked is None:
+                collect.ask_refund(tx, row.id, amount, self.engine.clock(), booking_id=None, reason=reason)
+
+    def lost(self, call: Callable[[], Any]) -> None:
+        """Make a call whose answer gets lost, and wait a while."""
+        self.fate("weather", lost=1)
+        with contextlib.suppress(GatewayUnknown, GatewayRefused):
+            call()
+        self.fate("weather", lost=0)
+        forward(3)
+
+    def forget_wakeups(self) -> None:
+        with self.engine.db.write() as tx:
+            tx.execute(delete(job).where(job.c.kind.in_(("payment.link", "payment.deadline", "webhook"))))
+
+    # what fate does
+
+    def fate(self, verb: str, **given: Any) -> Any:
+        answer = self.http.post(f"http://127.0.0.1:{self.site.sandbox_port}/fate/{verb}", json=given)
+        answer.raise_for_status()
+        return answer.json()
+
+    def state(self) -> Any:
+        return self.http.get(f"http://127.0.0.1:{self.site.sandbox_port}/fate/state").json()
+
+    def deliver(self) -> None:
+        """Post what is due and do what follows from it, until nothing comes any more."""
+        for _ in range(8):
+            posted = self.fate("deliver")
+            done = work(self.engine, rounds=6)
+            if not posted and not done:
+                return
+
+    def settle(self) -> None:
+        """Days pass: everything due is delivered, done and swept."""
+        for _ in range(3):
+            self.deliver()
+            forward(25 * 60)
+            with contextlib.suppress(CoreError):
+                collect.sweep(self.engine)
+            requests.sweep(self.engine)
+        self.deliver()
+
+
+def webhook_endpoint(site: Site, engine: Engine) -> HTTPServer:
+    """POST /webhooks/stripe of the house, in a thread of its own."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", "0")))
+            try:
+                collect.receive(engine, body, self.headers.get("stripe-signature", ""))
+                status = 200
+            except Refused:
+                status = 400
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            return
+
+    class Reusing(HTTPServer):
+        allow_reuse_address = True
+
+    server = Reusing(("127.0.0.1", site.house_port), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def run_house(site: Site, plan: Plan, crash_at: int | None, victim: int | None) -> None:
+    """One life of the house: take up what a former life left, play the scenario, settle, and write down what is wrong."""
+    point = Checkpoints(crash_at, victim)
+    if plan.mutant is not None:
+        plan.mutant.plant()
+    gateway = StripeGateway(
+        secret_key=SECRETS.api_key, webhook_secrets=SECRETS.webhook_secret, api_base=site.sandbox_url, timeout=5, retries=0
+    )
+    database = Watched(f"sqlite:///{site.folder / 'house.db'}", point)
+    engine = Engine(db=database, gateway=WatchedGateway(gateway, point), clock=house_clock)
+    world = World(site, engine, point, httpx.Client(timeout=10, trust_env=False), json.loads((site.folder / "terms.json").read_text()))
+    server = webhook_endpoint(site, engine)
+    with database.write() as tx:
+        jobs.reclaim(tx, engine.clock())
+    wrong: list[str] = []
+    try:
+        plan.scenario.play(world)
+        wrong += unknown_pages(world)
+        world.settle()
+    except (CoreError, httpx.HTTPError) as error:  # the sandbox is gone for now: the next life goes on
+        if victim is None and plan.final:
+            wrong.append(f"the scenario could not be played to its end: {type(error).__name__}: {error}")
+    if plan.final:
+        wrong += check(world)
+        report = {"wrong": wrong, "end": end_state(world), "points": point.names}
+        (site.folder / "report.json").write_text(json.dumps(report))
+    elif crash_at is not None:
+        (site.folder / "points.json").write_text(json.dumps(point.names))
+    server.server_close()
+
+
+def unknown_pages(world: World) -> list[str]:
+    """I8: whatever can be paid at the gateway is the one page we wait for."""
+    with world.engine.db.read() as tx:
+        ours = {row.session_id: row.status for row in tx.execute(select(payment.c.session_id, payment.c.status))}
+    return [f"I8 a page of {ref} can be paid, and we do not wait for it" for ref, id in world.state()["open"] if ours.get(id) != "open"]
+
+
+def check(world: World) -> list[str]:
+    state = world.state()
+    wrong = violations(world.engine.db, [Captured(**one) for one in state["captured"]], [tuple(one) for one in state["open"]])
+    with world.engine.db.read() as tx:
+        if tx.execute(select(webhook_event.c.id).where(webhook_event.c.id == "evt_forged")).first() is not None:
+            wrong.append("a forged event was let in")
+        before = sorted(tuple(map(str, row)) for row in tx.execute(select(webhook_event.c.id, webhook_event.c.state)))
+    snapshot = builders.snapshot(world.engine.db)
+    for event_id, _ in before:  # I9: every event once more, in any order
+        with world.engine.db.write() as tx:
+            tx.execute(update(webhook_event).where(webhook_event.c.id == event_id).values(state="new"))
+        with contextlib.suppress(CoreError):
+            collect.work_event(world.engine, event_id)
+    work(world.engine)
+    if builders.snapshot(world.engine.db) != snapshot:
+        wrong.append("I9 replaying events has changed something")
+    return wrong
+
+
+def end_state(world: World) -> dict[str, Any]:
+    """What a crash must not change, without ids and attempts."""
+    state = world.state()
+    with world.engine.db.read() as tx:
+        balances: dict[str, int] = {}
+        for (name, _), amount in ledger.balances(tx).items():
+            short = name.split(":")[0]
+            balances[short] = balances.get(short, 0) + amount
+        return {
+            "payments": sorted([row.status, row.amount, row.refunded] for row in tx.execute(select(payment))),
+            "bookings": sorted([row.product_id, row.status] for row in tx.execute(select(booking))),
+            "refunds": sorted([row.amount, row.state] for row in tx.execute(select(refund))),
+            "books": {name: amount for name, amount in sorted(balances.items()) if amount},
+            "gateway": sorted([one["amount"], one["refunded"]] for one in state["captured"]),
+        }
+
+
+# ── scenarios: each may be played again from the start after a crash ──────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    name: str
+    play: Callable[[World], None]
+
+
+def pay(world: World) -> None:
+    row = world.bought_and_linked()
+    if row.status == "open":
+        world.press_pay(row.session_id)
+    world.deliver()
+
+
+def webhooks_lost(world: World) -> None:
+    row = world.bought_and_linked()
+    if row.status == "open":
+        world.press_pay(row.session_id)
+    world.fate("lose")
+    forward(15)
+    collect.sweep(world.engine)
+
+
+def return_page(world: World) -> None:
+    row = world.bought_and_linked()
+    if row.status == "open":
+        world.press_pay(row.session_id)
+        collect.sync_session(world.engine, row.session_id)
+        collect.sync(world.engine, row.id)
+
+
+def refunds(world: World) -> None:
+    return_page(world)
+    for amount in (1000, 333, 1):
+        world.ask_refund(amount, f"refund of {amount}")
+    world.deliver()
+
+
+def refund_twice(world: World) -> None:
+    return_page(world)
+    world.ask_refund(8000, "the first")
+    work(world.engine)
+    world.ask_refund(8000, "the second")
+
+
+def refund_refused_for_a_while(world: World) -> None:
+    return_page(world)
+    charge = world.payment().charge_id
+    with world.engine.db.read() as tx:
+        sent = tx.execute(select(refund.c.id).where(refund.c.state == "sent")).first()
+    world.fate("change", id=charge, disputed=sent is None)
+    world.ask_refund(5000, "during a dispute")
+    work(world.engine, rounds=2)
+    world.fate("change", id=charge, disputed=False)
+
+
+def closing_races_paying(world: World) -> None:
+    """The page is paid in the moment we close it, and no event tells."""
+    row = world.bought_and_linked()
+    if row.status == "open":
+        world.press_pay(row.session_id)
+        collect.close_link(world.engine, row.id)
+    world.fate("lose")
+
+
+def answers_lost(world: World) -> None:
+    """Every first answer gets lost, though the act was done; time passes before it is asked for again."""
+    payment_id = world.confirm()
+    if world.payment().status == "new":
+        world.lost(lambda: collect.ensure_link(world.engine, payment_id))
+    row = world.bought_and_linked()
+    if row.status == "open":
+        world.press_pay(row.session_id)
+        world.lost(lambda: collect.sync(world.engine, row.id))
+    collect.sync(world.engine, row.id)
+    world.ask_refund(4000, "a change of plans")
+    with world.engine.db.read() as tx:
+        waiting = [one.id for one in tx.execute(select(refund.c.id).where(refund.c.state == "todo"))]
+    for refund_id in waiting:
+        world.lost(partial(collect.send_refund, world.engine, refund_id))
+    world.deliver()
+
+
+def wakeups_lost(world: World) -> None:
+    """No event and no job survives; only looking at everything from time to time finds what happened."""
+    world.confirm()
+    world.forget_wakeups()
+    forward(15)
+    collect.sweep(world.engine)
+    row = world.payment()
+    if row.status == "open":
+        world.press_pay(row.session_id)
+    world.fate("lose")
+    world.forget_wakeups()
+    forward(15)
+    collect.sweep(world.engine)
+    world.fate("lose")
+
+
+def unpaid(world: World) -> None:
+    world.bought_and_linked()
+
+
+def paid_too_late(world: World) -> None:
+    """Our clock is ahead of the gateway's: the hold ran out and the places went to Ben while the page was still open."""
+    row = world.bought_and_linked()
+    if row.status == "open":
+        Ahead.house.value = Ahead.sandbox.value + 40 * 60
+    ben = world.confirm("ben")
+    if world.payment().status == "open":
+        world.press_pay(world.payment().session_id)
+        collect.sync(world.engine, row.id)
+    world.deliver()
+    Ahead.house.value = Ahead.sandbox.value
+    collect.ensure_link(world.engine, ben)
+
+
+def another_amount(world: World) -> None:
+    """The first page collected less than it should have; a second one collects the right amount."""
+    row = world.bought_and_linked()
+    if not world.state()["captured"]:
+        world.fate("change", id=row.session_id, amount_total=777)
+        world.press_pay(row.session_id)
+    collect.sync(world.engine, row.id)
+    work(world.engine)
+    row = world.bought_and_linked()
+    if row.status == "open" and row.attempt == 2:
+        world.press_pay(row.session_id)
+    world.deliver()
+
+
+def second_page(world: World) -> None:
+    """A page nobody remembers, of the same payment, is paid as well; only its event tells."""
+    row = world.bought_and_linked()
+    order = collect._order(row.id, row.frozen["order"])
+    gateway = world.engine.gateway
+    assert isinstance(gateway, WatchedGateway)
+    extra = (
+        gateway.inner.payment_link(replace(order, expires_at=sandbox_clock() + timedelta(minutes=40)), key=f"extra:{row.id}")
+        if (len(world.state()["captured"]) < 2 and not (world.site.folder / "extra").exists())
+        else None
+    )
+    if extra is not None:
+        (world.site.folder / "extra").write_text(extra.session_id)
+    if row.status == "open":
+        world.press_pay(row.session_id)
+    world.press_pay((world.site.folder / "extra").read_text())
+    world.deliver()
+
+
+def lying_events(world: World) -> None:
+    """A signed event that says paid before anything was, and one that nobody signed."""
+    row = world.bought_and_linked()
+    said = {
+        "id": row.session_id,
+        "object": "checkout.session",
+        "payment_status": "paid",
+        "amount_total": 12000,
+        "metadata": {"app": "traveloure"},
+    }
+    for event_id, secret in (("evt_liar", SECRETS.webhook_secret), ("evt_forged", "whsec_somebody")):
+        event = {"id": event_id, "object": "event", "type": "checkout.session.completed", "livemode": False, "data": {"object": said}}
+        body = json.dumps(event)
+        signature = stripe.WebhookSignature.generate_signature_header(body, secret)
+        world.http.post(world.site.webhook_url, content=body.encode(), headers={"Stripe-Signature": signature})
+    work(world.engine)
+
+
+SCENARIOS = tuple(
+    Scenario(play.__name__, play)
+    for play in (
+        pay,
+        webhooks_lost,
+        return_page,
+        refunds,
+        refund_twice,
+        refund_refused_for_a_while,
+        closing_races_paying,
+        answers_lost,
+        wakeups_lost,
+        unpaid,
+        paid_too_late,
+        another_amount,
+        second_page,
+        lying_events,
+    )
+)
+
+
+# ── mistakes to be noticed ────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """`plant` changes the code of the forked process it is called in, and of no other."""
+
+    name: str
+    plant: Callable[[], None]
+
+
+def put(where: Any, name: str, value: Any) -> Callable[[], None]:
+    return lambda: setattr(where, name, value)
+
+
+def keyed(verb: str, key: Callable[[str], str]) -> Callable[[], None]:
+    """The adapter with another idempotency key."""
+
+    def plant() -> None:
+        real = getattr(StripeGateway, verb)
+        setattr(StripeGateway, verb, lambda self, *values, **named: real(self, *values, **{**named, "key": key(named["key"])}))
+
+    return plant
+
+
+def fresh(_key: str) -> str:
+    return uuid.uuid4().hex
+
+
+def only_for(prefix: str) -> Callable[[str], str]:
+    return lambda key: uuid.uuid4().hex if key.startswith(prefix) else key
+
+
+def unknown_is_no() -> None:
+    real = StripeGateway.refund
+
+    def refund_(self: StripeGateway, *values: Any, **named: Any) -> Refunded:
+        try:
+            return real(self, *values, **named)
+        except GatewayUnknown as error:
+            raise GatewayRefused("no", code="unknown") from error
+
+    StripeGateway.refund = refund_  # type: ignore[method-assign]
+
+
+def nothing_frozen() -> None:
+    real = collect._freeze
+
+    def freeze(engine: Engine, payment_id: str) -> dict[str, Any] | None:
+        frozen = real(engine, payment_id)
+        if frozen is not None:
+            moved = {**frozen["order"], "expires_at": (engine.clock() + timedelta(minutes=33)).isoformat()}
+            frozen = {**frozen, "order": moved}
+        return frozen
+
+    collect._freeze = freeze
+
+
+def amounts_not_compared() -> None:
+    real = collect.apply
+
+    def apply(engine: Engine, payment_id: str, fetched: FetchedPayment) -> dict[str, Any]:
+        with engine.db.read() as tx:
+            row = collect.get(tx, payment_id)
+        return real(engine, payment_id, replace(fetched, amount=row.amount, currency=row.currency))
+
+    collect.apply = apply
+
+
+def second_payment_overwrites() -> None:
+    """The first charge is forgotten for the second."""
+
+    def orphan(tx: Connection, row: Any, fetched: FetchedPayment, now: datetime) -> None:
+        if row.status == "paid":
+            tx.execute(update(payment).where(payment.c.id == row.id).values(charge_id=fetched.charge_id, intent_id=fetched.intent_id))
+
+    collect._orphan = orphan
+
+
+def body_believed() -> None:
+    """The event's word is taken for it."""
+
+    def work_event(engine: Engine, event_id: str) -> None:
+        with engine.db.read() as tx:
+            row = tx.execute(select(webhook_event).where(webhook_event.c.id == event_id)).one()
+            known = tx.execute(select(payment).where(payment.c.session_id == row.body["object"])).first()
+        if known is not None and row.type == "checkout.session.completed":
+            charge = f"ch_{known.session_id}"
+            collect.apply(engine, known.id, FetchedPayment(known.session_id, "paid", known.amount, known.currency, None, charge))
+
+    collect.work_event = work_event
+
+
+def return_page_believed() -> None:
+    """Whoever comes back from the page has paid."""
+    real = collect.sync
+
+    def sync(engine: Engine, payment_id: str) -> dict[str, Any]:
+        with engine.db.read() as tx:
+            row = collect.get(tx, payment_id)
+        if row.status != "open":
+            return real(engine, payment_id)
+        return collect.apply(engine, payment_id, FetchedPayment(row.session_id, "paid", row.amount, row.currency, None, f"ch_{row.id}"))
+
+    collect.sync = sync
+
+
+def no_signature() -> None:
+    def read_event(self: StripeGateway, body: bytes, signature: str) -> GatewayEvent:
+        return self._event(json.loads(body))
+
+    StripeGateway.read_event = read_event  # type: ignore[method-assign]
+
+
+def uncapped_refunds() -> None:
+    def ask_refund(tx: Connection, payment_id: str, amount: int, now: datetime, *, booking_id: str | None, reason: str) -> str:
+        tx.execute(update(payment).where(payment.c.id == payment_id).values(refunded=payment.c.refunded + amount))
+        refund_id = uuid.uuid4().hex
+        values = {"payment_id": payment_id, "booking_id": booking_id, "amount": amount, "state": "todo", "reason": reason, "parts": {}}
+        tx.execute(refund.insert().values(id=refund_id, created_at=now, **values))
+        jobs.enqueue(tx, "refund.send", {"refund_id": refund_id}, run_at=now, now=now)
+        return refund_id
+
+    collect.ask_refund = ask_refund
+
+
+def floor_rounding() -> None:
+    def allocate(total: int, weights: Sequence[int]) -> list[int]:
+        return [total * weight // (sum(weights) or 1) for weight in weights]
+
+    for module in (collect, schedule, money):
+        module.allocate = allocate  # type: ignore[attr-defined]
+
+
+def refund_marked_before_it_is_sent() -> None:
+    real = collect.send_refund
+
+    def send_refund(engine: Engine, refund_id: str) -> None:
+        """Marked, committed, and only then sent; whoever dies in between never sends it."""
+        with engine.db.write() as tx:
+            row = tx.execute(select(refund).where(refund.c.id == refund_id)).one()
+            marked = tx.execute(update(refund).where(refund.c.id == refund_id, refund.c.state == "todo").values(reason=f"{row.reason}!"))
+        if marked.rowcount == 1 and not row.reason.endswith("!"):
+            real(engine, refund_id)
+
+    collect.send_refund = send_refund
+
+
+def refund_tries_never_grow() -> None:
+    key = StripeGateway.refund
+    StripeGateway.refund = lambda self, *v, **n: key(self, *v, **{**n, "key": n["key"].split("#")[0]})  # type: ignore[method-assign]
+
+
+def sold_without_places() -> None:
+    from core.engine import SYSTEM
+    from core.states import move_booking
+
+    def secure(tx: Connection, engine: Engine, one: Any, now: datetime) -> bool:
+        if one.status not in ("ON_HOLD", "EXPIRED"):
+            return one.status == "CONFIRMED"
+        move_booking(tx, one, "pay" if one.status == "ON_HOLD" else "late_payment", SYSTEM, now, confirmed_at=now)
+        return True
+
+    collect._secure = secure
+
+
+def closing_believes_itself() -> None:
+    """It asked for the end, so it is the end."""
+
+    def close_link(engine: Engine, payment_id: str) -> dict[str, Any]:
+        with engine.db.read() as tx:
+            row = collect.get(tx, payment_id)
+        if row.session_id is None or row.status not in collect.OPEN:
+            return collect.view(row)
+        engine.gateway.expire_link(row.session_id)
+        return collect.apply(engine, payment_id, FetchedPayment(row.session_id, "expired", row.amount, row.currency))
+
+    collect.close_link = close_link
+
+
+def refusing_to_refund_what_was_not_sold() -> None:
+    real = collect.ask_refund
+
+    def ask_refund(tx: Connection, payment_id: str, amount: int, now: datetime, *, booking_id: str | None, reason: str) -> str | None:
+        if "gone" in reason:
+            return None
+        return real(tx, payment_id, amount, now, booking_id=booking_id, reason=reason)
+
+    collect.ask_refund = ask_refund
+
+
+def ledger_posts_again() -> None:
+    """Posted under a name of its own each time, so that no replay is noticed."""
+    real = ledger.post
+
+    def post(tx: Connection, posting: str, legs: Mapping[str, int], currency: str, now: datetime) -> bool:
+        return real(tx, f"{posting}:{uuid.uuid4().hex[:6]}", legs, currency, now)
+
+    collect.post = post
+
+
+def one_leg_short() -> None:
+    real = ledger.post
+
+    def post(tx: Connection, posting: str, legs: Mapping[str, int], currency: str, now: datetime) -> bool:
+        kept = {name: amount for name, amount in legs.items() if not name.startswith("platform")}
+        kept["gateway"] = -sum(amount for name, amount in kept.items() if name != "gateway")
+        return real(tx, posting, kept, currency, now)
+
+    collect.post = post
+
+
+CRASHES_FOR_MUTANTS = ("pay", "refunds", "another_amount", "second_page")
+
+MUTANTS = (
+    Mutant("no key on the page", keyed("payment_link", fresh)),
+    Mutant("no key on the refund", keyed("refund", only_for("refund:"))),
+    Mutant("no key on the orphan's refund", keyed("refund", only_for("orphan:"))),
+    Mutant("one refund key for ever", refund_tries_never_grow),
+    Mutant("one key for every page", keyed("payment_link", lambda key: "page")),
+    Mutant("no answer is taken for a no", unknown_is_no),
+    Mutant("parameters are not frozen", nothing_frozen),
+    Mutant("a payment that does not fit is ignored", put(collect, "_orphan", lambda *_: None)),
+    Mutant("the amount is not compared", amounts_not_compared),
+    Mutant("a second payment takes the first one's place", second_payment_overwrites),
+    Mutant("no sweep", put(collect, "sweep", lambda _engine: 0)),
+    Mutant("the event's body is believed", body_believed),
+    Mutant("the return page is believed", return_page_believed),
+    Mutant("the signature is not checked", no_signature),
+    Mutant("refunds have no cap", uncapped_refunds),
+    Mutant("floor instead of largest remainder", floor_rounding),
+    Mutant("a refund is marked before it is sent", refund_marked_before_it_is_sent),
+    Mutant("sold without places", sold_without_places),
+    Mutant("what was not sold is kept", refusing_to_refund_what_was_not_sold),
+    Mutant("the books post again on a replay", ledger_posts_again),
+    Mutant("the platform's leg is left out of the books", one_leg_short),
+    Mutant("closing believes itself", closing_believes_itself),
+)
+
+
+# ── running ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    scenario: Scenario
+    mutant: Mutant | None = None
+    final: bool = True
+
+
+@dataclass
+class Result:
+    name: str
+    runs: int = 0
+    failures: list[str] = field(default_factory=list)
+
+
+def free_ports() -> Iterator[int]:
+    """Ports below those the system hands out by itself, so that no connection of ours takes one between two lives."""
+    port = 10_000 + os.getpid() * 331 % 20_000
+    while True:
+        port = port + 1 if port < 30_000 else 10_000
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                yield port
+
+
+def die_with(parent: int) -> None:
+    """Nobody outlives the drill, however it ends."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+def fork(target: Callable[..., None], *values: Any) -> int:
+    """A real process; whatever it raises it prints, and ends with 1."""
+    sys.stdout.flush()
+    parent = os.getpid()
+    child = os.fork()
+    if child:
+        return child
+    threading.Thread(target=die_with, args=(parent,), daemon=True).start()
+    try:
+        target(*values)
+    except BaseException:  # noqa: BLE001  the process ends here either way
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def start_sandbox(site: Site) -> int:
+    child = fork(serve_sandbox, site)
+    for _ in range(2000):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", site.sandbox_port)) == 0:
+                return child
+        time.sleep(0.005)
+    raise RuntimeError("the sandbox did not start")
+
+
+def end(child: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(child, 0)
+
+
+def wait(child: int) -> int:
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+class Stage:
+    """Prepares the marketplace once and gives every run a copy."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._count = 0
+        self._ports = free_ports()
+        self._plain: dict[str, dict[str, Any]] = {}
+        wait(fork(prepare, folder))
+
+    def plain(self, scenario: Scenario) -> dict[str, Any]:
+        """The report of the scenario without any crash."""
+        if scenario.name not in self._plain:
+            self._plain[scenario.name] = self.one(Plan(scenario))[1]
+        return self._plain[scenario.name]
+
+    @contextmanager
+    def site(self) -> Iterator[Site]:
+        self._count += 1
+        Ahead.house.value = Ahead.sandbox.value = 0.0
+        site = Site(self._folder / f"run{self._count}", next(self._ports), next(self._ports))
+        site.folder.mkdir()
+        for name in ("house.db", "terms.json"):
+            shutil.copy(self._folder / name, site.folder / name)
+        yield site
+        shutil.rmtree(site.folder, ignore_errors=True)
+
+    def one(self, plan: Plan, *, crash_at: int | None = None, kill: str = "", delay: float | None = None) -> tuple[bool, dict[str, Any]]:
+        """One run; (did the crash happen, report). `kill` "sandbox" takes the sandbox instead of the house; with `delay` it
+        is a SIGKILL after so many seconds instead of a checkpoint."""
+        with self.site() as site:
+            sandbox = start_sandbox(site)
+            first = crash_at is None and delay is None
+            victim = sandbox if kill == "sandbox" else None
+            life = replace(plan, final=first or kill != "sandbox")
+            house = fork(run_house, site, life, crash_at, victim if delay is None else None)
+            if delay is not None:
+                time.sleep(delay)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(sandbox if kill == "sandbox" else house, signal.SIGKILL)
+            code = wait(house)
+            report = site.folder / "report.json"
+            crashed = code in (CRASHED, -signal.SIGKILL) or kill == "sandbox"
+            if code not in (0, CRASHED, -signal.SIGKILL):
+                report.write_text(json.dumps({"wrong": [f"the house ended with {code}"], "end": None, "points": []}))
+            elif crashed:
+                if kill == "sandbox":
+                    end(sandbox)
+                    sandbox = start_sandbox(site)
+                report.unlink(missing_ok=True)
+                code = wait(fork(run_house, site, plan, None, None))
+                if code != 0:
+                    report.write_text(json.dumps({"wrong": [f"the second life ended with {code}"], "end": None, "points": []}))
+            end(sandbox)
+            found: dict[str, Any] = json.loads(report.read_text())
+            return crashed, found
+
+
+def prepare(folder: Path) -> None:
+    """A small marketplace, and two travelers whose carts wait for their yes."""
+    database = Database(f"sqlite:///{folder / 'house.db'}")
+    upgrade(database)
+    patient = replace(Rules(), proposal_life=timedelta(days=1))
+    engine = Engine(
+        db=database, gateway=StripeGateway(secret_key=SECRETS.api_key, webhook_secrets="none"), clock=house_clock, rules=patient
+    )
+    builders.products(engine, "kayak", places=3)
+    terms: dict[str, Any] = {}
+    for who in ("ben", "ana"):
+        actor = builders.traveler(engine, name=who.title(), email=f"{who}@example.com")
+        builders.add(engine, actor)
+        terms[who] = {"account_id": actor.account_id, "conversation_id": actor.conversation_id}
+        terms[f"{who}_proposal"] = bookings.propose_checkout(engine, actor)["proposal_id"]
+    (folder / "terms.json").write_text(json.dumps(terms))
+    database.close()
+
+
+def spread(points: Sequence[int], most: int) -> list[int]:
+    """Up to `most` of them, evenly spread, the first and the last among them."""
+    if len(points) <= most:
+        return list(points)
+    return sorted({points[round(i * (len(points) - 1) / max(1, most - 1))] for i in range(most)})
+
+
+def sweep_scenario(stage: Stage, scenario: Scenario, most: int, say: Callable[[str], None]) -> Result:
+    """Without a crash, then with one at up to `most` checkpoints, then the sandbox dying at some of the gateway's."""
+    result = Result(scenario.name)
+    plain = stage.plain(scenario)
+    result.runs += 1
+    result.failures += [f"without a crash: {one}" for one in plain["wrong"]]
+    points: list[str] = plain["points"]
+
+    def judge(what: str, report: dict[str, Any]) -> None:
+        result.runs += 1
+        wrong = list(report["wrong"])
+        if not wrong and report["end"] != plain["end"]:
+            wrong.append(f"I10 the end differs: {report['end']} instead of {plain['end']}")
+        result.failures += [f"{what}: {one}" for one in wrong]
+
+    outside = [k for k, name in enumerate(points) if not name.endswith("commit")]
+    inside = [k for k, name in enumerate(points) if name.endswith("commit")]
+    chosen = sorted(spread(outside, most * 2 // 3) + spread(inside, most - most * 2 // 3))
+    for i, k in enumerate(chosen):
+        _, report = stage.one(Plan(scenario), crash_at=k)
+        judge(f"house crashed at {k} ({points[k]})", report)
+        if i % 10 == 9:
+            say(f"{scenario.name}: {i + 1} of {len(chosen)} crashes (checkpoints: {len(points)})")
+    for k in spread(outside, most // 5):
+        _, report = stage.one(Plan(scenario), crash_at=k, kill="sandbox")
+        judge(f"sandbox killed at {k} ({points[k]})", report)
+    return result
+
+
+def kill_at_random(stage: Stage, times: int, seed: int, say: Callable[[str], None]) -> Result:
+    """SIGKILL from outside, at any moment, also inside a commit."""
+    result = Result("random SIGKILL")
+    dice = random.Random(seed)
+    for i in range(times):
+        scenario = dice.choice([one for one in SCENARIOS if one.name != "unpaid"])
+        victim = dice.choice(["", "sandbox"])
+        delay = dice.uniform(0.03, 0.5)
+        _, report = stage.one(Plan(scenario), kill=victim, delay=delay)
+        result.runs += 1
+        what = f"{scenario.name}, {victim or 'house'} killed after {delay * 1000:.0f} ms"
+        result.failures += [f"{what}: {one}" for one in report["wrong"]]
+        if not report["wrong"] and report["end"] != stage.plain(scenario)["end"]:
+            result.failures.append(f"{what}: I10 the end differs: {report['end']}")
+        if i % 10 == 0:
+            say(f"random SIGKILL: {i}/{times}")
+    return result
+
+
+def hunt(stage: Stage, mutant: Mutant) -> str:
+    """Where the mutant was noticed; "" where it survived everything."""
+    plain = {one.name: stage.plain(one) for one in SCENARIOS}
+    ends = {name: report["end"] for name, report in plain.items()}
+    points = {name: report["points"] for name, report in plain.items()}
+    for scenario in SCENARIOS:
+        _, report = stage.one(Plan(scenario, mutant))
+        noticed = _noticed(report, ends[scenario.name])
+        if noticed:
+            return f"{scenario.name}: {noticed}"
+    for scenario in SCENARIOS:
+        if scenario.name not in CRASHES_FOR_MUTANTS:
+            continue
+        for k, name in enumerate(points[scenario.name]):
+            if name in ("after link", "before refund", "after refund"):
+                _, report = stage.one(Plan(scenario, mutant), crash_at=k)
+                noticed = _noticed(report, ends[scenario.name])
+                if noticed:
+                    return f"{scenario.name}, crash {name}: {noticed}"
+    return ""
+
+
+def _noticed(report: dict[str, Any], expected: Any) -> str:
+    if report["wrong"]:
+        return str(report["wrong"][0])
+    return "" if report["end"] == expected else "I10 the end differs"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What one worker does at a time: sweep a scenario, kill at random, hunt a mutant."""
+
+    kind: str
+    name: str
+    seed: int = 0
+    times: int = 0
+
+
+def warm() -> None:
+    """Load what every forked process would load for itself, once."""
+    gate.check(stripe.checkout.SessionService, "create", {}, strict=False)
+    gate.check(stripe.checkout.SessionService, "retrieve", {}, strict=False)
+    gate.check(stripe.checkout.SessionService, "expire", {}, strict=False)
+    gate.check(stripe.RefundService, "create", {}, strict=False)
+    for kind in shapes.RESOURCES:
+        shapes.skeleton(kind)
+    webhooks._tls()
+    for client in (httpx.Client(trust_env=False), StripeGateway(secret_key=SECRETS.api_key, webhook_secrets="none")):
+        with contextlib.suppress(httpx.HTTPError):
+            client.get("http://127.0.0.1:9") if isinstance(client, httpx.Client) else None
+        client.close()
+
+
+def do(task: Task, stage: Stage, given: argparse.Namespace, say: Callable[[str], None]) -> Result | tuple[str, str]:
+    if task.kind == "sweep":
+        scenario = next(one for one in SCENARIOS if one.name == task.name)
+        return sweep_scenario(stage, scenario, given.points, say)
+    if task.kind == "random":
+        return kill_at_random(stage, task.times, given.seed + task.seed, say)
+    mutant = next(one for one in MUTANTS if one.name == task.name)
+    where = hunt(stage, mutant)
+    say(f"mutant: {mutant.name}: {where[:80] or 'SURVIVED'}")
+    return mutant.name, where
+
+
+def share_out(
+    tasks: Sequence[Task], folder: Path, given: argparse.Namespace, say: Callable[[str], None]
+) -> Iterator[Result | tuple[str, str]]:
+    """Hand the tasks to worker processes, each with a stage and clocks of its own, and yield what they answer."""
+    questions, answers = SHARED.SimpleQueue(), SHARED.SimpleQueue()
+    for task in tasks:
+        questions.put(task)
+
+    def worker(number: int) -> None:
+        Ahead.renew()
+        mine = folder / f"worker{number}"
+        mine.mkdir()
+        stage = Stage(mine)
+        while (task := questions.get()) is not None:
+            try:
+                answers.put(do(task, stage, given, say))
+            except Exception as error:  # noqa: BLE001  a broken drill is a failure of the drill, not a silence
+                traceback.print_exc()
+                answers.put(Result(task.name or task.kind, 1, [f"the drill broke: {error}"]))
+        answers.put(None)
+
+    for _ in range(given.workers):
+        questions.put(None)
+    children = [fork(worker, number) for number in range(given.workers)]
+    at_work = len(children)
+    while at_work:
+        answer = answers.get()
+        if answer is None:
+            at_work -= 1
+        else:
+            yield answer
+    for child in children:
+        wait(child)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("--scenario", action="append", choices=[one.name for one in SCENARIOS], help="only this one (may be repeated)")
+    parser.add_argument("--points", type=int, default=15, help="crash at so many checkpoints of a scenario, evenly spread (1000: all)")
+    parser.add_argument("--random", type=int, default=24, help="how many SIGKILLs at random moments")
+    parser.add_argument("--seed", type=int, default=20261125, help="for the random moments")
+    parser.add_argument("--no-mutants", action="store_true", help="leave the planted mistakes out")
+    parser.add_argument("--workers", type=int, default=2, help="how many runs at a time")
+    given = parser.parse_args()
+    warm()
+    chosen = [one for one in SCENARIOS if not given.scenario or one.name in given.scenario]
+    started = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"  {time.monotonic() - started:5.0f} s  {text}", file=sys.stderr, flush=True)
+
+    tasks: list[Task] = [Task("sweep", one.name) for one in chosen]
+    if given.random:
+        tasks += [Task("random", "", i, given.random // given.workers) for i in range(given.workers)]
+    if not given.no_mutants:
+        tasks += [Task("mutant", one.name) for one in MUTANTS]
+    results: list[Result] = []
+    caught: dict[str, str] = {}
+    with tempfile.TemporaryDirectory(prefix="crash-payments-") as folder:
+        for answer in share_out(tasks, Path(folder), given, say):
+            if isinstance(answer, Result):
+                results.append(answer)
+            else:
+                caught[answer[0]] = answer[1]
+    order = [one.name for one in SCENARIOS]
+    results.sort(key=lambda one: order.index(one.name) if one.name in order else len(order))
+
+    print(f"\n{'scenario':32}{'runs':>6}{'failures':>10}")
+    for result in results:
+        print(f"{result.name:32}{result.runs:6}{len(result.failures):10}")
+        for line in result.failures[:5]:
+            print(f"    {line}")
+    if caught:
+        print(f"\n{'planted mistake':48}noticed by")
+        for name, where in caught.items():
+            print(f"{name:48}{where[:110] or 'nobody'}")
+    runs, failures = sum(one.runs for one in results), sum(len(one.failures) for one in results)
+    found = sum(bool(where) for where in caught.values())
+    print()
+    print(
+        json.dumps(
+            {
+                "runs": runs,
+                "failures": failures,
+                "mutants": len(caught),
+                "caught": found,
+                "seconds": round(time.monotonic() - started, 1),
+            }
+        )
+    )
+    return 1 if failures or (caught and found < 0.9 * len(caught)) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
