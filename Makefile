@@ -26,7 +26,7 @@ check: $(VENV)/.dev
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/deptry . --no-ansi
-	@$(BIN)/python -m pytest -q -m "not slow and not browser and not postgresql" $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 -m "not slow and not browser and not postgresql" $(ARGS)
 
 install: $(VENV)/.dev
 

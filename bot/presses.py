@@ -11,13 +11,14 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
-from core import availability, bookings, carts, conversations, handoff, people, requests, trips
+from core import availability, bookings, cancellations, carts, conversations, handoff, people, requests, trips
 from core.availability import Ask
 from core.catalogue import Listing, listing
 from core.engine import Actor, Engine
 from core.errors import CoreError, Invalid, NotFound, SoldOut
 from core.payments import collect
 from core.payments.gateway import GatewayRefused, GatewayUnknown
+from tools import cancellations as cancellation_tools
 from tools import cart, payments, search
 from tools import trips as trip_tools
 from tools.outcome import Desk
@@ -48,10 +49,10 @@ def press(engine: Engine, actor: Actor, client_id: str, action_id: str, fields: 
     return _carry_out(engine, actor, client_id, {"type": "pressed", "label": found.label or found.verb}, verb, params, fields)
 
 
-def say_yes(engine: Engine, actor: Actor, client_id: str, text: str, proposal_id: str) -> int:
-    """The traveler's exact yes to the one live proposal: the same as a tap on its Confirm."""
+def say_yes(engine: Engine, actor: Actor, client_id: str, text: str, proposal_id: str, kind: str) -> int:
+    """The traveler's exact yes to the one live proposal: the same as a tap on its button."""
     line = {"type": "text", "text": conversations.check_text(text)}
-    return _carry_out(engine, actor, client_id, line, _confirm, {"proposal_id": proposal_id}, {})
+    return _carry_out(engine, actor, client_id, line, YES_TO[kind], {"proposal_id": proposal_id}, {})
 
 
 def _carry_out(
@@ -341,6 +342,19 @@ def _leave_person(desk: Desk, _params: Mapping[str, Any], _fields: Mapping[str, 
     return [{"type": "event", "event": "with_assistant", "facts": {}, "actions": []}]
 
 
+def _cancel(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+    return list(cancellation_tools.propose_cancellation(desk, params["booking_id"]).parts)
+
+
+def _confirm_cancel(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+    cancellations.commit(desk.engine, desk.actor, params["proposal_id"])
+    return []  # core has told both sides already
+
+
+def _keep(desk: Desk, _params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+    return [{"type": "event", "event": "kept", "facts": {}, "actions": []}]
+
+
 def _withdraw(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
     done = requests.withdraw(desk.engine, desk.actor, params["booking_id"])
     return [{"type": "event", "event": "request_withdrawn", "facts": done, "actions": []}]
@@ -360,4 +374,8 @@ VERBS: Mapping[str, Verb] = {
     "human": _human,
     "leave_person": _leave_person,
     "withdraw": _withdraw,
+    "cancel": _cancel,
+    "confirm_cancel": _confirm_cancel,
+    "keep": _keep,
 }
+YES_TO: Mapping[str, Verb] = {"checkout": _confirm, "cancellation": _confirm_cancel}

@@ -45,18 +45,24 @@ class Bus:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._topics: dict[str, set[Subscription]] = defaultdict(set)
+        self._everybody: set[Subscription] = set()
+        self._closed = False
 
     @contextmanager
     def subscribe(self, *topics: str) -> Iterator[Subscription]:
         """Call it on the loop that will read: subscribe first, then read the log, then wait."""
         subscription = Subscription(asyncio.get_running_loop())
         with self._lock:
+            self._everybody.add(subscription)
             for topic in topics:
                 self._topics[topic].add(subscription)
+            if self._closed:
+                subscription.push(None)
         try:
             yield subscription
         finally:
             with self._lock:
+                self._everybody.discard(subscription)
                 for topic in topics:
                     self._topics[topic].discard(subscription)
                     if not self._topics[topic]:
@@ -68,10 +74,15 @@ class Bus:
         for subscription in listeners:
             subscription.push(event)
 
+    def open(self) -> None:
+        """Take pages again after a close."""
+        self._closed = False
+
     def close(self) -> None:
-        """Let every open page go: it will come back to whoever answers next."""
+        """Let every open page go, and whoever still comes: it will come back to whoever answers next."""
         with self._lock:
-            everybody = {subscription for subscriptions in self._topics.values() for subscription in subscriptions}
+            self._closed = True
+            everybody = list(self._everybody)
         for subscription in everybody:
             subscription.push(None)
 

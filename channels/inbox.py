@@ -28,7 +28,7 @@ def say(engine: Engine, actor: Actor, client_id: str, text: str) -> int:
         locale = conversations.get(tx, actor.conversation_id).locale
         live = bookings.live_proposals(tx, actor.conversation_id, engine.clock()) if is_exact_yes(text, locale) else ()
     if len(live) == 1:
-        return presses.say_yes(engine, actor, client_id, text, live[0].id)
+        return presses.say_yes(engine, actor, client_id, text, live[0].id, live[0].kind)
     return conversations.say(engine, actor, client_id, text)
 
 

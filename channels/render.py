@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime
 
-from channels.phrases import has, phrase
+from channels.phrases import has, phrase, speaks
 from core.money import Money
 
 Part = Mapping[str, Any]
@@ -36,8 +36,8 @@ class Words:
 
     def __init__(self, base_url: str, locale: str, time_zone: str | None = None) -> None:
         self.base_url = base_url
-        self.locale = locale
-        self._babel = locale.replace("-", "_")
+        self.locale = locale if speaks(locale) else "en"  # one language a page: no English words around German dates
+        self._babel = self.locale.replace("-", "_")
         self._zone = time_zone
 
     def say(self, section: str, name: str, **facts: Any) -> str:
@@ -303,6 +303,30 @@ def _proposal(words: Words, part: Part) -> list[Wire]:
     return [summary]
 
 
+def _cancellation(words: Words, part: Part) -> list[Wire]:
+    """What cancelling gives back, before anybody decides."""
+    currency = part["currency"]
+    lines: list[Wire] = [
+        {"label": words.say("status", "cancel_paid"), "amount": words.price(part["paid"], currency)},
+        {"label": words.say("status", "cancel_back"), "amount": words.price(part["refund"], currency)},
+    ]
+    if not part["paid"]:
+        note = words.say("status", "cancel_free")
+    elif not part["refund"]:
+        note = words.say("status", "cancel_nothing")
+    else:
+        note = words.say("status", "cancel_until", until=words.moment(part["until"], None)) if part.get("until") else ""
+    return [
+        {
+            "type": "summary",
+            "title": words.say("status", "cancel_title", title=part["title"]),
+            "groups": [{"title": _booking_line(words, part), "lines": lines}],
+            "note": note,
+            "buttons": [words.button(raw, "danger" if i == 0 else "plain") for i, raw in enumerate(part["buttons"])],
+        }
+    ]
+
+
 def _price(words: Words, part: Part) -> list[Wire]:
     lines = [{"label": line["text"], "amount": words.price(line["amount"], part["currency"])} for line in part["lines"]]
     total = {"label": words.say("cart", "total"), "amount": words.price(part["total"], part["currency"])}
@@ -507,6 +531,17 @@ def _request_declined(words: Words, facts: Part, buttons: list[Wire]) -> list[Wi
     return _status("bad", words, title, words.say("status", "request_declined_text"), lines, buttons)
 
 
+def _booking_cancelled(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
+    by_provider = facts.get("by") == "provider"
+    title = words.say("status", "booking_cancelled_provider" if by_provider else "booking_cancelled", provider=facts.get("provider", ""))
+    if facts.get("refund"):
+        text = words.say("status", "booking_cancelled_refund", amount=words.price(facts["refund"], facts["currency"]))
+    else:
+        text = words.say("status", "booking_cancelled_free" if facts.get("pay_at_provider") else "booking_cancelled_none")
+    reason = words.say("status", "answer", answer=facts["reason"]) if facts.get("reason") else ""
+    return _status("bad" if by_provider else "info", words, title, text, [_booking_line(words, facts), reason], buttons)
+
+
 def _ended(name: str) -> Callable[[Words, Part, list[Wire]], list[Wire]]:
     def draw(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
         lines = [_booking_line(words, one) for one in facts.get("bookings", [facts] if facts.get("reference") else [])]
@@ -548,6 +583,7 @@ EVENTS: Mapping[str, Callable[[Words, Part, list[Wire]], list[Wire]]] = {
     "payment_expired": _ended("payment_expired"),
     "paid_too_late": _ended("paid_too_late"),
     "refund_sent": _refund_sent,
+    "booking_cancelled": _booking_cancelled,
 }
 
 DRAWERS: Mapping[str, Callable[[Words, Part], list[Wire]]] = {
@@ -558,6 +594,7 @@ DRAWERS: Mapping[str, Callable[[Words, Part], list[Wire]]] = {
     "days": _days,
     "cart": _cart,
     "proposal": _proposal,
+    "cancellation": _cancellation,
     "price": _price,
     "quick_replies": _quick_replies,
     "date_form": _date_form,

@@ -55,7 +55,7 @@ def propose_checkout(engine: Engine, actor: Actor) -> dict[str, Any]:
         if same is None:
             tx.execute(
                 update(proposal)
-                .where(proposal.c.conversation_id == actor.conversation_id, proposal.c.status == "live", proposal.c.kind == "checkout")
+                .where(proposal.c.conversation_id == actor.conversation_id, proposal.c.status == "live")
                 .values(status="superseded")
             )
             proposal_id = new_id()
@@ -131,7 +131,7 @@ def commit_checkout(engine: Engine, actor: Actor, proposal_id: str, *, requests:
         if row.status == "committed":
             result: dict[str, Any] = row.result
             return {**result, "again": True}
-        if row.status != "live" or row.expires_at <= now:
+        if row.kind != "checkout" or row.status != "live" or row.expires_at <= now:
             raise Expired("That offer is no longer current. Ask for the total again and confirm the new one.")
         owner = tx.execute(select(account).where(account.c.id == actor.account_id)).one()
         if not (owner.display_name and owner.email and owner.terms_accepted_at):

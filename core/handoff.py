@@ -115,7 +115,7 @@ def _last_line(tx: Connection, conversation_id: str) -> str:
     ).one_or_none()
     if row is None:
         return ""
-    return " ".join(part.get("text", "") for part in row.data.get("parts", []))[:140]
+    return " ".join(str(part.get("text") or part.get("label") or "") for part in row.data.get("parts", []))[:140]
 
 
 def _need_desk(actor: Actor) -> None:

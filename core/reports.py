@@ -183,7 +183,7 @@ def recent_conversations(engine: Engine, *, limit: int = 40) -> list[dict[str, A
             "controller": row.controller,
             "traveler": row.display_name or "A visitor",
             "at": row.updated_at.isoformat(),
-            "last": " ".join(str(part.get("text", "")) for part in row.data.get("parts", []))[:140],
+            "last": " ".join(str(part.get("text") or part.get("label") or "") for part in row.data.get("parts", []))[:140],
         }
         for row in rows
     ]

@@ -28,6 +28,7 @@ FACTS = {
     "shown": list,  # [{"n": 1, "product_id": ..., "title": ...}] as last offered
     "shown_in": str,  # the turn they were offered in
     "focus": str,  # the product talked about
+    "asked_about": str,  # the product that question was about
     "question": str,  # what we last asked for
 }
 

@@ -93,7 +93,9 @@ def add_to_cart(
     units = party_of(adults, children, infants)
     ask = Ask(product_id, option_id, date, end_date, start_time, units, quantity)
     view = carts.add(desk.engine, desk.actor, ask)
-    trips.remember(desk.engine, desk.actor, {"focus": product_id, "question": None, **({"party": units} if units else {})})
+    trips.remember(
+        desk.engine, desk.actor, {"focus": product_id, "question": None, "asked_about": None, **({"party": units} if units else {})}
+    )
     return line_outcome(view, view["added"], "added_to_cart")
 
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from core import availability, pricing, trips
 from core.availability import Ask
 from core.carts import choose_start
 from core.catalogue import listing
 from tools.outcome import Desk, Outcome, party_of, price_text
+
+
+def _told(product_id: str, day: date, end: date | None, units: dict[str, int] | None) -> dict[str, Any]:
+    """What asking for a price says about the trip."""
+    told: dict[str, Any] = {"focus": product_id, "start_date": day.isoformat(), "end_date": end.isoformat() if end else None}
+    return told | ({"party": units} if units else {})
 
 
 def explain_price(
@@ -44,7 +51,7 @@ def explain_price(
     availability.check(listed, option, ask, desk.engine.clock(), desk.engine.rules)
     today = desk.engine.clock().astimezone(availability.zone(listed)).date()
     priced = pricing.price(listed, ask, today=today)
-    trips.remember(desk.engine, desk.actor, {"focus": product_id})
+    trips.remember(desk.engine, desk.actor, _told(product_id, date, end_date, units if adults is not None else None))
     lines = [line.as_json() for line in priced.lines]
     data = {
         "product_id": product_id,

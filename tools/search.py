@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from core.money import Money
 from core.search import Offer, Wish
 from tools.outcome import Desk, Outcome, iso, party_of, per_of, press, price_text, product_facts, starts_of
 
+FEW = 3
 Kind = Literal["stay", "activity", "dining", "transport", "guide"]
 Sort = Literal["recommended", "price", "rating"]
 
@@ -35,8 +36,9 @@ def search_offers(
     time_to: str = "",
     sort: Sort = "recommended",
     page: int = 1,
+    fill: bool = True,
 ) -> Outcome:
-    """Find what can really be booked and show it to the traveler as cards.
+    """Find what can really be booked and show it to the traveler as cards. Where few fit the words, "others" of that kind follow.
 
     Use it for every wish ("something fun in Lisbon", "a hotel in Rome under 120 a night", "dinner on Friday").
     Args:
@@ -54,6 +56,7 @@ def search_offers(
         time_to: latest start as HH:MM, e.g. "21:00".
         sort: recommended, price or rating, e.g. "price".
         page: 1 for the first results, 2 for more.
+        fill: false shows only what fits the words, e.g. when several searches answer one message.
     """
     place = find_city(desk, city) if city else None
     units = party_of(adults, children, infants)
@@ -75,7 +78,13 @@ def search_offers(
         limit=6,
         offset=6 * (max(1, page) - 1),
     )
-    offers = search.search(desk.engine, wish)
+    fitting = search.search(desk.engine, wish)
+    others: list[Offer] = []
+    if fill and words and kind and len(fitting) < FEW and page == 1:  # a handful of its kind is better than one lonely card
+        same = {offer.listing.id for offer in fitting}
+        others = [offer for offer in search.search(desk.engine, replace(wish, words="")) if offer.listing.id not in same]
+        others = others[: wish.limit - len(fitting)] if fitting else []
+    offers = [*fitting, *others]
     noted: dict[str, Any] = {
         "kind": kind,
         "words": words or None,
@@ -84,34 +93,39 @@ def search_offers(
         "budget": {"amount": budget, "currency": currency, "per": budget_per} if budget else None,
         "start_time": time_from or None,
         "question": None,
-        "focus": None,
+        "asked_about": None,
+        "focus": fitting[0].listing.id if len(fitting) == 1 else None,
     }
     if wish.city:
         noted["city"] = wish.city
     if units:
         noted["party"] = units
-    numbered = _numbered(desk, offers)
+    before, offers = _not_shown_yet(desk, offers)
+    numbered = before + [_shown(n, offer) for n, offer in enumerate(offers, len(before) + 1)]
     if offers:
         noted |= {"shown": numbered[-12:], "shown_in": desk.actor.turn_id}
     trips.remember(desk.engine, desk.actor, noted)
     at = {one["product_id"]: int(one["n"]) for one in numbered}
     found = [_for_model(at[offer.listing.id], offer) for offer in offers]
     part = {"type": "offers", "items": [offer_card(offer, units) for offer in offers]}
-    return Outcome({"found": len(found), "offers": found, "page": page}, (part,) if offers else ())
+    data = {"found": max(0, len(found) - len(others)), "offers": found, "page": page}
+    if others:
+        data["others"] = len(others)
+    return Outcome(data, (part,) if offers else ())
 
 
-def _numbered(desk: Desk, offers: Sequence[Offer]) -> list[dict[str, Any]]:
-    """What is shown, counted as the traveler sees it: a second search of the same turn goes on counting."""
+def _not_shown_yet(desk: Desk, offers: Sequence[Offer]) -> tuple[list[dict[str, Any]], list[Offer]]:
+    """(what this turn has shown already, the offers that are new): a second search of a turn goes on counting."""
     with desk.engine.db.read() as tx:
         known = trips.facts(tx, desk.actor.conversation_id)
     same_turn = bool(desk.actor.turn_id) and known.get("shown_in") == desk.actor.turn_id
     before: list[dict[str, Any]] = list(known.get("shown") or ()) if same_turn else []
     seen = {one["product_id"] for one in before}
-    fresh = [offer for offer in offers if offer.listing.id not in seen]
-    return before + [
-        {"n": n, "product_id": offer.listing.id, "title": offer.listing.product.title, "amount": offer.amount or offer.from_amount}
-        for n, offer in enumerate(fresh, len(before) + 1)
-    ]
+    return before, [offer for offer in offers if offer.listing.id not in seen]
+
+
+def _shown(n: int, offer: Offer) -> dict[str, Any]:
+    return {"n": n, "product_id": offer.listing.id, "title": offer.listing.product.title, "amount": offer.amount or offer.from_amount}
 
 
 def _for_model(n: int, offer: Offer) -> dict[str, Any]:
@@ -144,7 +158,7 @@ def offer_card(offer: Offer, units: Mapping[str, int] | None) -> dict[str, Any]:
         "date": iso(offer.day),
         "end_date": iso(offer.end),
         "starts": list(offer.starts),
-        "left": None if option.counts == "BOOKING" else offer.left,  # one guide is one guide, not a last chance
+        "left": None if (option.resource_capacity or 1) == 1 and option.counts != "PAX" else offer.left,  # one guide is no last chance
         "amount": offer.amount,
         "from_amount": offer.from_amount,
         "currency": offer.currency,

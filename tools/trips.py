@@ -11,6 +11,7 @@ from tools.cart import cart_for_model
 from tools.outcome import Desk, Outcome, iso, party_of, press, price_text, say_button
 from tools.search import find_city
 
+ENDS = {"PENDING": ("withdraw",), "CONFIRMED": ("cancel",)}  # what a traveler may do about a booking, by its status
 Question = Literal["city", "date", "dates", "party", "start_time", "which", "kind", "other"]
 
 
@@ -69,7 +70,9 @@ def ask_traveler(desk: Desk, question: Question, product_id: str | None = None) 
         question: city, date, dates, party, start_time, which, kind or other.
         product_id: the product it is about, when there is one.
     """
-    trips.remember(desk.engine, desk.actor, {"question": question, **({"focus": product_id} if product_id else {})})
+    trips.remember(
+        desk.engine, desk.actor, {"question": question, "asked_about": product_id, **({"focus": product_id} if product_id else {})}
+    )
     return Outcome({"asked": question}, tuple(controls(desk, question, product_id)))
 
 
@@ -138,7 +141,6 @@ def show_trips(desk: Desk) -> Outcome:
         "waiting": cart_for_model(view)["waiting"],
     }
     shown = [
-        {**row, "buttons": [press("withdraw", "withdraw", booking_id=row["booking_id"])] if row["status"] == "PENDING" else []}
-        for row in rows[:20]
+        {**row, "buttons": [press(verb, verb, booking_id=row["booking_id"]) for verb in ENDS.get(row["status"], ())]} for row in rows[:20]
     ]
     return Outcome(data, ({"type": "bookings", "items": shown},) if rows else ())

@@ -7,6 +7,7 @@ every model call plays the script again over the results that are there, so it c
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -35,6 +36,7 @@ class Scene:
     last_search: Mapping[str, Any]
     failed_before: bool
     lexicon: Lexicon
+    several: bool = False  # one message asks for several things
 
     @property
     def today(self) -> date:
@@ -117,8 +119,9 @@ def _script(scene: Scene) -> Script:
     agreed = goals[0].act == "yes" and len(goals) > 1  # "yes, and ...": the rest first, then the new total
     if agreed:
         goals = [replace(goal, act="change") if goal.act == "inform" and scene.lines else goal for goal in goals[1:]]
+    several = len([goal for goal in goals if goal.act == "search"]) > 1
     for goal in goals[:4]:
-        here = replace(scene, facts={**scene.facts, "trip": trip})
+        here = replace(scene, several=several, facts={**scene.facts, "trip": trip})
         text = yield from _handle(goal, here)
         if text:
             told.append(text)
@@ -157,11 +160,13 @@ def _handle(goal: Goal, scene: Scene) -> Script:
         yield do("ask_traveler", question="date")
         return phrases.PAST.format(day=phrases.day(goal.when.start))
     question = str(scene.trip.get("question", ""))
-    focus = scene.trip.get("focus")
+    focus = scene.trip.get("asked_about")
     answers = goal.act in ("inform", "choose", "change", "unclear", "search", "yes") and question
     if answers and question == "start_time" and focus and (goal.clock != Clock() or goal.ordinal) and not goal.kind:
         return (yield from _add(goal, scene, str(focus)))
-    if answers and question in ("date", "dates", "party") and focus and goal.act in ("inform", "unclear", "change") and goal.says_something:
+    elsewhere = bool(goal.city) and focus is not None and goal.city != scene.lexicon.city_of(str(focus))
+    about_focus = goal.act in ("inform", "unclear", "change") and goal.says_something and not elsewhere
+    if answers and question in ("date", "dates", "party") and focus and about_focus:
         return (yield from _add(goal, scene, str(focus)))
     match goal.act:
         case "search":
@@ -174,6 +179,8 @@ def _handle(goal: Goal, scene: Scene) -> Script:
             return (yield from _again(goal, scene))
         case "details" | "price" | "availability":
             return (yield from _about(goal, scene))
+        case "other_time":
+            return (yield from _other_time(goal, scene))
         case "change":
             return (yield from _change(goal, scene))
         case "remove":
@@ -193,7 +200,9 @@ def _handle(goal: Goal, scene: Scene) -> Script:
             return (yield from _paid())
         case "promo":
             return (yield from _promo(goal))
-        case "cancel" | "refund":
+        case "cancel":
+            return (yield from _cancel(goal, scene))
+        case "refund":
             yield do("ask_for_person", reason="policy", note=f"{goal.act}: {goal.text[:200]}")
             return phrases.POLICY_PERSON
         case "policy":
@@ -285,9 +294,11 @@ def _evening(at: str) -> str:
 def _wish(goal: Goal, scene: Scene) -> dict[str, Any]:
     """The search this goal means: a new topic keeps place, days and people; a refinement keeps the topic, too."""
     trip = scene.trip
-    fresh = bool(goal.kind or goal.words)
-    kind = goal.kind if fresh else trip.get("kind")
-    words = goal.words if fresh else (trip.get("words") or "")
+    asked = goal.words or (goal.unknown_words if goal.act == "search" and not goal.kind else "")
+    fresh = bool(goal.kind or asked)
+    refines = not goal.kind and bool(re.search(r"\bwith\b|\bincluded\b", goal.text))  # "one with a pool" is still a hotel
+    kind = goal.kind if fresh and not refines and (goal.kind or goal.words) else trip.get("kind")
+    words = asked if fresh else (trip.get("words") or "")
     start, end = _days(goal, trip, kind)
     first, last = _hours(goal, kind)
     budget, per = goal.budget.amount, goal.budget.per
@@ -316,7 +327,7 @@ def _search(goal: Goal, scene: Scene) -> Script:
     wish = _wish(goal, scene)
     if not wish["city"]:
         return (yield from _ask_city(goal, scene, wish))
-    return (yield from _run(wish, scene, goal))
+    return (yield from _run({**wish, "fill": False} if scene.several else wish, scene, goal))
 
 
 def _run(wish: Mapping[str, Any], scene: Scene, goal: Goal) -> Script:
@@ -426,10 +437,24 @@ def _again(goal: Goal, scene: Scene) -> Script:
         found = yield do("search_offers", **{**wish, "sort": "rating", "page": 1})
         return phrases.BEST_RATED if found.get("found") else phrases.NO_MORE
     prices = [int(one["amount"]) for one in scene.shown if one.get("amount")]
-    found = yield do("search_offers", **{**wish, "sort": "price", "page": 1})
+    below = {"budget": None, "budget_per": None}
+    found = yield do("search_offers", **{**wish, **below, "sort": "price", "page": 1})
     if not found.get("found"):
         return phrases.NO_MORE
     return phrases.CHEAPER if prices else phrases.BY_PRICE
+
+
+def _other_time(goal: Goal, scene: Scene) -> Script:
+    """ "Can we go at a different time?": the start times of what is talked about."""
+    product = _meant(goal, scene) or next((str(line["product_id"]) for line in scene.lines if line.get("product_id")), None)
+    if product is None:
+        return phrases.CHANGE_WHAT.format(title="it")
+    told = yield do("get_details", product_id=product)
+    starts = [at for option in told.get("options") or () for at in option.get("starts") or ()]
+    if len(starts) < 2:
+        return phrases.ONE_START.format(title=_title(scene, product), start=starts[0] if starts else "")
+    yield do("ask_traveler", question="start_time", product_id=product)
+    return phrases.ASK_START.format(title=_title(scene, product), starts=phrases.listed(starts))
 
 
 # ── one product ───────────────────────────────────────────────────────────────────────────────────
@@ -591,10 +616,15 @@ def _about(goal: Goal, scene: Scene) -> Script:
             **people,
             start_time=goal.clock.at or None,
         )
-        if priced.get("ok"):
-            return phrases.PRICE.format(title=title, total=priced["total"])
-        if priced.get("field") != "local_start":
-            return phrases.refused(priced)
+        if priced.get("field") == "local_start" and priced.get("starts"):
+            priced = yield do(
+                "explain_price",
+                product_id=product,
+                date=start.isoformat(),
+                **people,
+                start_time=priced["starts"][0],
+            )
+        return phrases.PRICE.format(title=title, total=priced["total"]) if priced.get("ok") else phrases.refused(priced)
     told = yield do("get_details", product_id=product)
     return phrases.details(told, goal.text)
 
@@ -702,6 +732,9 @@ def _checkout(scene: Scene) -> Script:
     if not scene.lines:
         if (scene.facts.get("cart") or {}).get("unpaid"):
             return (yield from _paid())
+        if scene.shown:
+            yield do("ask_traveler", question="which")
+            return phrases.WHICH
         return phrases.EMPTY
     made = yield do("propose_checkout")
     return phrases.proposal(made) if made.get("ok") else phrases.refused(made)
@@ -712,6 +745,25 @@ def _paid() -> Script:
     if any(one["status"] == "paid" for one in looked.get("payments") or ()):
         return phrases.PAID
     return phrases.NOT_PAID if looked.get("still_open") else phrases.NOTHING_OPEN
+
+
+def _cancel(goal: Goal, scene: Scene) -> Script:
+    """The preview for the booking that is meant; where several could be, the list of them."""
+    booked = [one for one in scene.facts.get("bookings") or () if one["status"] in ("CONFIRMED", "PENDING")]
+    if not booked:
+        if scene.lines:
+            return (yield from _remove(replace(goal, act="remove"), scene))
+        return phrases.NO_TRIPS
+    said = fold(goal.text)
+    meant = [one for one in booked if one["reference"].lower() in said]
+    meant = meant or [one for one in booked if any(word in fold(one["title"]).split() for word in goal.words.split())]
+    meant = meant or (booked if len(booked) == 1 else [])
+    confirmed = [one for one in meant if one["status"] == "CONFIRMED"]
+    if len(meant) != 1 or not confirmed:
+        yield do("show_trips")
+        return phrases.CANCEL_WHICH
+    made = yield do("propose_cancellation", booking=confirmed[0]["reference"])
+    return phrases.CANCEL.format(title=confirmed[0]["title"]) if made.get("ok") else phrases.refused(made)
 
 
 def _promo(goal: Goal) -> Script:

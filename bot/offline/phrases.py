@@ -41,6 +41,7 @@ WHICH = "Which one do you mean? Tell me its number or name."
 ONLY_SHOWN = "I have shown {count} so far. Which of these do you mean?"
 AMBIGUOUS = "I took {day}; tell me if you meant {other}."
 ASK_START = "At what time would you like {title}? It starts at {starts}."
+ONE_START = "{title} has one start time only: {start}."
 SOLD_OUT = "{why} It is free on {days}. Which day suits you?"
 PRICE = "{title} comes to {total} for your day and party:"
 CHANGE_WHAT = "What should I change about {title}: the day, the time or the number of people?"
@@ -61,6 +62,8 @@ HOW_PAY = (
 PERSON = "Of course. You can go on asking me meanwhile."
 POLICY_PERSON = "That needs a person, and I have told them what it is about."
 TRIPS = "Here is what you have booked and asked for:"
+CANCEL = "Here is what cancelling {title} would mean. Nothing is cancelled until you press the button or say yes."
+CANCEL_WHICH = "Which of these would you like to cancel? Use its button."
 NO_TRIPS = "Nothing is booked yet."
 RESTARTED = "All right, a fresh start. Where would you like to go?"
 
@@ -144,10 +147,21 @@ def found(result: Mapping[str, Any], wish: Mapping[str, Any], place: str, loosen
         days = " " + joint.format(a=day(start), b=day(end))
     elif start:
         days = f" on {day(start)}"
+    if result.get("others") and not loosened:
+        text = (
+            f"I found {what}{where}{party(wish)}{days} that fits best, and others of its kind below."
+            if count == 1
+            else (f"I found {what}{where}{party(wish)}{days} that fit best, and others of their kind below.")
+        )
+        return _with_notes(text, result, count, when, start)
     begin = LOOSENED[loosened].format(what=what) if loosened else f"I found {what}"
     if loosened == "words" and count != 1:
         begin = f"I found nothing called that, but here are {what}"
-    text = f"{begin}{where}{party(wish)}{days}."
+    return _with_notes(f"{begin}{where}{party(wish)}{days}.", result, count, when, start)
+
+
+def _with_notes(text: str, result: Mapping[str, Any], count: int, when: When, start: date | None) -> str:
+    """What has to be said with any result: requests, and a day that can be read in two ways."""
     asked = [offer for offer in result.get("offers") or () if offer.get("booking") == "REQUEST"]
     if asked and len(asked) == count:
         text += " The provider confirms each of these before you pay."

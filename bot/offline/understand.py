@@ -48,7 +48,7 @@ KINDS: Mapping[str, str] = {
     ),
     "guide": r"(?:private |local |personal |tour |city )?guides?|interpreter|someone to show us around|show (?:me|us) around",
     "activity": (
-        r"activit(?:y|ies)|things? to do|something (?:fun|to do|nice|special|cool|different|exciting|romantic|for (?:the )?kids)|fun|tours?|trips?|"
+        r"activit(?:y|ies)|things? to do|what (?:can|could|should|to) (?:we |i |you |one )?do|what is there to do|what's there to do|something (?:fun|to do|nice|special|cool|different|exciting|romantic|for (?:the )?kids)|fun|tours?|trips?|"
         r"excursions?|class(?:es)?|workshops?|museums?|hik(?:e|es|ing)|surf(?:ing)?|boats?|sail(?:ing)?|cruises?|kayak(?:ing)?|walks?|concerts?|(?:a|the|live|some) shows?|theat(?:re|er)s?|"
         r"tastings?|lessons?|adventures?|experiences?|sightseeing|see the city|attractions?|snorkel(?:l?ing)?|div(?:e|ing)|bik(?:e|es|ing)|cycling|spa|nightlife|entertain\w*"
     ),
@@ -57,6 +57,7 @@ KIND_ORDER = ("guide", "transport", "stay", "dining", "activity")
 NOT_DINING = re.compile(
     r"\b(?:food|wine|tapas|street[- ]food|market|culinary|pub|beer) (?:tour|walk|tasting|crawl|trip)s?\b|\bcooking\b|\bdinner (?:cruise|show)s?\b"
 )
+WITH_BREAKFAST = re.compile(r"\b(?:with|includ(?:es|ed|ing)|and) breakfast\b|\bbreakfast (?:is )?included\b")
 NOT_TRANSPORT = re.compile(r"\b(?:boat|bike|bicycle|bus|train|segway|tuk ?-?tuk|walking|ferry) (?:tours?|trips?)\b")
 
 SPECIFIC = frozenset(
@@ -425,6 +426,10 @@ OUTSIDE = re.compile(
 )
 
 
+EXPLICIT_ADD = re.compile(r"\b(?:add|book|reserve|take|choose|pick|select|put|buy|get (?:me|us)|sign (?:me|us) up|i'll have|we'll have)\b")
+ASKS_FOR = re.compile(r"\b(?:is there|are there|do you have|have you got|anything|something|any)\b")
+PREFERENCE = re.compile(r"^(?:we|i) (?:really )?(?:love|like|enjoy|are into|am into|prefer)\b")
+OTHER_TIME = re.compile(r"\b(?:different|another|other|earlier|later) (?:time|hour|start|slot)\b")
 INDEFINITE = re.compile(
     r"^(?:i(?:'d| would) like |i want |we want |find |show (?:me |us )?|looking for |need |i need |is there |are there |do you have )*(?:a|an|any|some)\b"
 )
@@ -451,6 +456,7 @@ class Goal:
     product: str | None = None
     product_score: float = 0.0
     rooms: int | None = None
+    unknown_words: str = ""  # what no listing says; searched for when somebody asks "is there anything ..."
 
     @property
     def says_something(self) -> bool:
@@ -483,6 +489,10 @@ class Lexicon:
         self.titles = {row.id: fold(row.title) for row in vocabulary.products}
         self.rows = {row.id: row for row in vocabulary.products}
         self.kinds = {row.id: row.kind for row in vocabulary.products}
+
+    def city_of(self, product_id: str) -> str | None:
+        row = self.rows.get(product_id)
+        return None if row is None else str(row.destination_id)
 
     def _content_words(self) -> frozenset[str]:
         found: set[str] = set()
@@ -560,7 +570,9 @@ def kinds_in(folded: str) -> list[tuple[int, str]]:
     for kind in KIND_ORDER:
         for match in re.finditer(rf"\b(?:{KINDS[kind]})\b", blanked):
             around = folded[max(0, match.start() - 14) : match.end() + 14]
-            if (kind == "dining" and NOT_DINING.search(around)) or (kind == "transport" and NOT_TRANSPORT.search(around)):
+            if (kind == "dining" and (NOT_DINING.search(around) or WITH_BREAKFAST.search(around))) or (
+                kind == "transport" and NOT_TRANSPORT.search(around)
+            ):
                 continue
             found.setdefault(kind, match.start())
             blanked = blanked[: match.start()] + " " * (match.end() - match.start()) + blanked[match.end() :]
@@ -633,6 +645,10 @@ def understand(
     goals = [_goal(clause, words, lexicon, today, question, shown, in_cart, trip) for clause in split_clauses(rest)]
     merged: list[Goal] = []
     for goal in goals:
+        if merged and PREFERENCE.search(goal.text) and goal.ordinal is None and merged[-1].act in ("search", "inform"):
+            liked = " ".join(dict.fromkeys([*merged[-1].words.split(), *lexicon.content(fold(goal.text))]))
+            merged[-1] = replace(_absorb(merged[-1], replace(goal, words="")), words=liked, act="search")
+            continue
         small_talk = bool(merged) and merged[-1].act in ("yes", "no", "thanks", "greet", "bye")
         if merged and not small_talk and goal.act == "inform" and not goal.kind and goal.ordinal is None:
             merged[-1] = _absorb(merged[-1], goal)  # "... for two. On Saturday, please."
@@ -721,6 +737,7 @@ def _goal(
         product=product[0] if product else None,
         product_score=product[1] if product else 0.0,
         rooms=rooms,
+        unknown_words=" ".join([word for word in re.findall(r"[a-z]{4,}", folded) if word not in STOP][:3]),
     )
     named_before = goal.product is not None and (goal.product in shown or goal.product in in_cart) and goal.product_score >= 70
     return replace(goal, act=_decide_act(goal, act, clause, named_before))
@@ -776,12 +793,15 @@ def _decide_act(goal: Goal, act: str | None, clause: str, named_before: bool) ->
         return act
     if act == "availability" and goal.kind:
         return "search"
-    if goal.ordinal is not None or (chosen and (act == "add" or (named_before and not INDEFINITE.search(clause)))):
+    named = named_before and (act == "add" or not INDEFINITE.search(clause))
+    if goal.ordinal is not None or named or (chosen and EXPLICIT_ADD.search(clause) and not INDEFINITE.search(clause)):
         return "choose"
     if goal.kind or (goal.words and (goal.city or act == "add" or goal.when.start or len(goal.words.split()) >= 1)):
         if OUTSIDE.search(clause) and not goal.kind:
             return "outside"
         return "search"
+    if OTHER_TIME.search(clause):
+        return "other_time"
     if goal.unknown_city and not goal.city:
         return "unknown_city"
     if OUTSIDE.search(clause):
@@ -798,6 +818,8 @@ def _decide_act(goal: Goal, act: str | None, clause: str, named_before: bool) ->
         return "no"
     if act in ("more", "cheaper", "better", "details", "price", "availability", "checkout", "change", "remove"):
         return act
+    if ASKS_FOR.search(clause) and goal.unknown_words:
+        return "search"
     if act == "add":
         return "choose"
     return "unclear"

@@ -23,5 +23,10 @@ def phrase(locale: str, section: str, name: str) -> Any:
     raise KeyError(f"[{section}] {name} is missing in channels/phrases/en.toml")
 
 
+def speaks(locale: str) -> bool:
+    """Are there phrases in this language?"""
+    return bool(_table(locale.replace("_", "-").split("-")[0]))
+
+
 def has(section: str, name: str) -> bool:
     return name in _table("en").get(section, {})

@@ -31,6 +31,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        house.bus.open()
         async with AsyncExitStack() as stack:
             for one in lifespans:
                 await stack.enter_async_context(one(app))

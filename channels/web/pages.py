@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from sqlalchemy import select
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 
 from channels.main import House
-from channels.web.views import page
+from channels.web.views import STATIC, page
 from core import reports
 from core.errors import NotFound, TryAgain
 from core.money import Money
@@ -25,6 +25,10 @@ def router(house: House) -> APIRouter:
     def home(request: Request) -> Response:
         offers = [_offer(row) for row in reports.featured(house.engine)]
         return page(request, "home.html", offers=offers, cities=reports.cities(house.engine), sandbox=house.settings.sandbox_payments)
+
+    @api.get("/favicon.ico")
+    async def icon() -> Response:
+        return FileResponse(STATIC / "icon.svg", media_type="image/svg+xml")
 
     @api.get("/chat")
     def full_page(request: Request, say: Annotated[str, Query(max_length=400)] = "") -> Response:

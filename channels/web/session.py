@@ -37,6 +37,12 @@ class Seat:
             (path, name) for path, name, roles in entries if self.person.has("operator") or any(self.person.has(one) for one in roles)
         )
 
+    @property
+    def home(self) -> str:
+        if self.person.has("operator"):
+            return "/ops"
+        return self.areas[0][0] if self.areas else "/"
+
     def actor(self, role: str) -> Actor:
         """This person in one of the roles they hold; operators act as themselves."""
         acting = role if self.person.has(role) else "operator"

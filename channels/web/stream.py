@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +26,7 @@ from core import conversations
 PAGE = 200
 PING = b": ping\n\n"
 PING_AFTER = 15.0  # seconds of silence
+SILENCE: Mapping[str, Any] = {"kind": "silence"}
 EPHEMERAL = ("delta", "typing")
 HEADERS = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
 
@@ -74,29 +75,23 @@ async def follow(read: Callable[[int], list[Line]], subscription: Subscription, 
             for seq, line in batch:
                 last = seq
                 yield event(line["type"], line["data"], seq)
-        async for passing in _until_touched(subscription):
-            if passing is None:
+        while True:
+            got = await next_event(subscription)
+            if got is None:
                 return
-            yield passing
-        if touched:
-            yield event(touched, {})
+            if got["kind"] not in EPHEMERAL:
+                break
+            yield event(got["kind"], got["data"])
+        yield PING if got is SILENCE else event(touched, {}) if touched else b""
 
 
-async def _until_touched(subscription: Subscription) -> AsyncIterator[bytes | None]:
-    """What lives for a moment, until the log is worth another look; None where the stream is over."""
-    while True:
-        try:
-            async with asyncio.timeout(PING_AFTER):
-                got = await subscription.get()
-        except TimeoutError:
-            yield PING
-            return
-        if got is None:
-            yield None
-            return
-        if got["kind"] not in EPHEMERAL:
-            return
-        yield event(got["kind"], got["data"])
+async def next_event(subscription: Subscription) -> Mapping[str, Any] | None:
+    """The next thing that happened, or SILENCE after a while without any; None where the stream is over."""
+    try:
+        async with asyncio.timeout(PING_AFTER):
+            return await subscription.get()
+    except TimeoutError:
+        return SILENCE
 
 
 class EventStream(StreamingResponse):
@@ -113,7 +108,8 @@ class EventStream(StreamingResponse):
             try:
                 async with aclosing(self._events(subscription)) as chunks:
                     async for chunk in chunks:
-                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                        if chunk:
+                            await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
             finally:
                 watch.cancel()
@@ -130,12 +126,5 @@ async def _end_with(receive: Receive, subscription: Subscription) -> None:
 async def touches(subscription: Subscription, *, name: str) -> AsyncGenerator[bytes]:
     """Only that something happened: the page asks again for what it shows."""
     yield b"retry: 2000\n" + event("ready", {})
-    while True:
-        async for passing in _until_touched(subscription):
-            if passing is None:
-                return
-            if passing == PING:
-                yield passing
-                break
-        else:
-            yield event(name, {})
+    while (got := await next_event(subscription)) is not None:
+        yield PING if got is SILENCE else event(name, {})

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from channels import inbox
 from core import carts, requests
 from core.db import Database
 from core.engine import Actor, Engine
+from core.errors import Invalid, NotFound
 from core.payments import collect
-from core.schema import booking, cart_item, payment, slot
+from core.schema import booking, cart_item, message, payment, rate_plan, slot, turn
 from tests import market
 from tests.conftest import Clock
 from tests.gateway import MemoryGateway
@@ -140,8 +141,8 @@ def test_changes_touch_what_was_meant(shop: Engine) -> None:
 def test_what_is_missing_is_asked_once_and_remembered(shop: Engine) -> None:
     talk = Talk(shop)
     assert "Where would you like to go" in talk.say("I want to go on a boat for two people on Saturday")
-    talk.say("Lisbon")
-    assert [card["title"] for card in talk.cards()] == ["Sunset sail on the Tejo"]
+    assert "that fits best, and others" in talk.say("Lisbon")
+    assert talk.cards()[0]["title"] == "Sunset sail on the Tejo"
     assert talk.cards()[0]["price_note"] == "for 2 adults"
 
 
@@ -212,3 +213,96 @@ def test_the_same_press_twice_books_once(shop: Engine) -> None:
     with shop.db.read() as tx:
         assert len(tx.execute(select(payment.c.id)).all()) == 1
         assert len(tx.execute(select(booking.c.id)).all()) == 1
+
+
+def test_a_price_that_changed_after_the_total_was_shown_books_nothing_and_says_both(shop: Engine) -> None:
+    talk = Talk(shop)
+    talk.say("a pasta class in Rome tomorrow for two")
+    talk.press("Add to trip")
+    talk.say("checkout")
+    talk.press("Confirm")
+    confirm = talk.button("Confirm and book")
+    with shop.db.write() as tx:
+        tx.execute(update(rate_plan).where(rate_plan.c.option_id.like("pasta-class%")).values(amount=6500))
+    inbox.press(shop, talk.actor, "late", confirm["action"], DETAILS)
+    talk.new()
+    assert "price has changed" in talk.text
+    assert statuses(shop) == {}
+    talk.say("checkout")
+    assert "Some prices have changed" in talk.text
+    (line,) = talk.of("summary")[0]["groups"][0]["lines"]
+    assert (line["amount"], line["strike"]) == ("€130", "€118")
+
+
+def test_a_card_number_in_the_chat_is_stored_nowhere(shop: Engine) -> None:
+    talk = Talk(shop)
+    talk.say("my card is 4242 4242 4242 4242, a boat in Lisbon tomorrow")
+    with shop.db.read() as tx:
+        said = [str(row.data) for row in tx.execute(select(message.c.data))]
+        thought = [str(row.transcript) for row in tx.execute(select(turn.c.transcript))]
+    assert "4242" not in "".join(said + thought)
+    assert "[card number removed]" in "".join(said)
+
+
+def test_another_persons_button_is_refused(shop: Engine) -> None:
+    owner, stranger = Talk(shop), Talk(shop)
+    owner.say("a pasta class in Rome tomorrow for two")
+    action = owner.button("Add to trip")["action"]
+    with pytest.raises(NotFound):
+        inbox.press(shop, stranger.actor, "x", action, {})
+    with pytest.raises(NotFound):
+        inbox.press(shop, owner.actor, "y", "not-a-button", {})
+    assert lines(owner) == lines(stranger) == []
+
+
+def test_the_date_form_is_checked_and_says_what_was_chosen(shop: Engine) -> None:
+    talk = Talk(shop)
+    talk.say("a hotel in Lisbon")
+    (form,) = talk.of("form")
+    assert [field["name"] for field in form["fields"]] == ["date", "end_date", "adults", "children", "infants"]
+    for fields, wrong in (
+        ({"date": "2026-11-01", "end_date": "2026-11-03", "adults": "2"}, "date"),
+        ({"date": "2026-12-03", "end_date": "2026-12-01", "adults": "2"}, "end_date"),
+        ({"date": "2026-12-01", "end_date": "2026-12-03", "adults": "0"}, "adults"),
+        ({"date": "soon", "end_date": "2026-12-03", "adults": "2"}, "date"),
+        ({"date": "2026-12-01", "end_date": "2026-12-03", "adults": "many"}, "adults"),
+    ):
+        with pytest.raises(Invalid) as caught:
+            inbox.press(shop, talk.actor, "f", form["submit"]["action"], fields)
+        assert caught.value.field == wrong
+    talk.press("Send", {"date": "2026-12-01", "end_date": "2026-12-03", "adults": "2", "children": "0"})
+    assert talk.cards()[0]["price"] == "€180"
+    assert talk.cards()[0]["price_note"] == "2 nights, 2 adults"
+
+
+def test_messages_that_cannot_be_said_are_refused_whole(shop: Engine) -> None:
+    talk = Talk(shop)
+    for words, says in (("", "empty"), ("   \n", "empty"), ("x" * 10_000, "too long")):
+        with pytest.raises(Invalid, match=says):
+            inbox.say(shop, talk.actor, "m", words)
+    with pytest.raises(Invalid):
+        inbox.say(shop, talk.actor, "", "hello")
+    with shop.db.read() as tx:
+        assert tx.execute(select(message.c.seq)).all() == [(1,)]
+
+
+def test_a_booking_is_cancelled_by_a_yes_to_the_preview_and_only_then(shop: Engine, gateway: MemoryGateway) -> None:
+    talk = Talk(shop)
+    talk.say("a pasta class in Rome on Saturday for two")
+    talk.press("Add to trip")
+    talk.say("checkout")
+    talk.press("Confirm")
+    talk.press("Confirm and book", DETAILS)
+    gateway.pay("cs_1")
+    talk.say("I have paid")
+    assert statuses(shop) == {"pasta-class": "CONFIRMED"}
+    assert "Nothing is cancelled until" in talk.say("I need to cancel the pasta class")
+    (summary,) = talk.of("summary")
+    assert [line["amount"] for line in summary["groups"][0]["lines"]] == ["€118", "€118"]
+    assert "stands" in talk.press("Keep it")
+    talk.say("cancel my booking")
+    assert statuses(shop) == {"pasta-class": "CONFIRMED"}
+    talk.say("yes")
+    assert statuses(shop) == {"pasta-class": "CANCELLED"}
+    assert talk.of("status")[0]["text"] == "€118 is on its way back to your card."
+    assert "Nothing is booked" in talk.say("cancel it again")

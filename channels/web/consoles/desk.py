@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from channels.main import House
+from channels.phrases import has, phrase
 from channels.web import session
 from channels.web.consoles import words
 from channels.web.session import Seat
@@ -59,8 +60,12 @@ def router(house: House) -> APIRouter:
         """Waiting first, then what people hold, then the latest conversations of the assistant."""
         open_ones = handoff.queue(engine)
         now = engine.clock()
+        recent = reports.recent_conversations(engine)
         for one in open_ones:
             one["why"] = REASONS.get(one["reason"], one["reason"])
+        for one in (*open_ones, *recent):
+            if has("buttons", one["last"]):  # a press is kept by the name of its button
+                one["last"] = phrase("en", "buttons", one["last"])
         me = seat.person.account_id
         taken = {one["conversation_id"] for one in open_ones}
         return {
@@ -68,7 +73,7 @@ def router(house: House) -> APIRouter:
             "waiting": [one for one in open_ones if one["status"] == "queued"],
             "mine": [one for one in open_ones if one["status"] != "queued" and one["expert_id"] == me],
             "others": [one for one in open_ones if one["status"] != "queued" and one["expert_id"] != me],
-            "assistant": [one for one in reports.recent_conversations(engine) if one["conversation_id"] not in taken],
+            "assistant": [one for one in recent if one["conversation_id"] not in taken],
         }
 
     @api.get("/c/{conversation_id}")
@@ -202,6 +207,8 @@ def _words(facts: dict[str, Any], me: str) -> dict[str, Any]:
 def _trip_value(key: str, value: Any) -> str:
     if key.endswith("_date"):
         return words.day(value)
+    if key == "city":
+        return str(value).replace("-", " ").title()
     if key == "party":
         return words.party(value)
     if key == "budget":

@@ -35,7 +35,7 @@ def router(house: House, limits: Limits) -> APIRouter:
         with house.engine.db.read() as tx:
             person = people.who(tx, opened, "console", house.engine.clock())
         seat = None if person is None else session.Seat(person, session.csrf_of(opened))
-        response = RedirectResponse(seat.areas[0][0] if seat is not None and seat.areas else "/", status_code=303)
+        response = RedirectResponse(seat.home if seat is not None else "/", status_code=303)
         session.enter(response, opened, secure=secure)
         return response
 

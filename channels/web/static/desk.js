@@ -156,7 +156,7 @@ function line(type, data) {
   const node = el(
     `div.row.desk.${role}${role === 'traveler' ? '' : '.ours'}${staff ? '.staff' : ''}`,
     { 'data-mid': data.mid ?? '' },
-    el('span.by', {}, staff ? `Internal note, ${names.expert}` : names[role]),
+    el('span.by', {}, staff ? 'Internal note' : names[role]),
     ...(data.parts ?? []).map((part) => paint(hands, part)).filter(Boolean),
   );
   const at = new Date(data.at);

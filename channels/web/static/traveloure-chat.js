@@ -252,8 +252,8 @@ p{margin:0}
 .banner .icon{width:17px;height:17px}
 .banner.bad{background:var(--bad-soft);color:var(--bad)}
 
-.wrap{position:relative;flex:1;min-height:0;display:flex}
-.log{flex:1;overflow-y:auto;overflow-x:hidden;overscroll-behavior:contain;padding:18px 16px 10px;scroll-behavior:auto;outline-offset:-3px}
+.wrap{position:relative;flex:1;min-width:0;min-height:0;display:flex}
+.log{flex:1;min-width:0;overflow-y:auto;overflow-x:hidden;overscroll-behavior:contain;padding:18px 16px 10px;scroll-behavior:auto;outline-offset:-3px}
 :host([embedded]) .log{padding-inline:max(16px,calc(50% - 360px))}
 :host([embedded]) .foot{padding-inline:max(12px,calc(50% - 364px))}
 .day{display:flex;align-items:center;gap:10px;margin:14px 0 12px;color:var(--muted);font-size:12.5px;font-weight:550}
@@ -293,7 +293,9 @@ p{margin:0}
 .desk.ours.expert .bubble a{color:inherit}
 .desk .rail,.desk .box{max-width:520px}
 .desk .box{width:100%}
-.staff .bubble{background:var(--warn-soft);color:var(--warn);border:1px dashed currentColor}
+.desk.ours .chips{justify-content:flex-end}
+.desk .rail{width:100%;margin-inline:0}
+.row.desk.staff .bubble{background:var(--warn-soft);color:var(--warn);border:1px dashed currentColor}
 
 .card,.box{background:var(--raised);border:1px solid var(--line);border-radius:14px;box-shadow:var(--shadow)}
 .box{width:100%;max-width:560px;padding:15px 16px 16px;overflow-wrap:anywhere}
@@ -510,7 +512,7 @@ function markdown(ctx, text) {
 
 function button(ctx, spec, tone = 'plain') {
   const style = ['primary', 'plain', 'danger'].includes(spec.style) ? spec.style : tone;
-  if (spec.url) {
+  if (spec.url && ctx.press) {
     const here = spec.same && new URL(ctx.base).origin === location.origin;
     const leaves = !here;
     return el(
@@ -728,7 +730,7 @@ function form(ctx, part) {
     bar,
   );
   const finish = () => {
-    for (const one of node.querySelectorAll('input,select,textarea,button')) one.disabled = true;
+    for (const one of node.querySelectorAll('.lead,.fields')) one.remove();
     bar.replaceWith(el('p.done-mark', {}, icon('check'), WORDS.sent));
   };
   if (ctx.formDone?.(part.id)) finish();
@@ -1259,7 +1261,8 @@ export class TraveloureChat extends HTMLElement {
     ui.panel = el(
       'section.panel',
       { role: 'dialog', 'aria-label': `${name} chat`, tabindex: -1, hidden: true },
-      el('header.top', {}, ui.face, el('div.who', {}, ui.title, el('div', {}, ui.sub, ui.ask)), this.hasAttribute('embedded') ? null : shut),
+      el('h2.sr', {}, WORDS.log),
+      el('div.top', {}, ui.face, el('div.who', {}, ui.title, el('div', {}, ui.sub, ui.ask)), this.hasAttribute('embedded') ? null : shut),
       ui.banner,
       el('div.wrap', {}, ui.log, ui.jump),
       ui.typing,
