@@ -209,7 +209,8 @@ def _matching(tx: Connection, asked: Sequence[str], wish: Wish) -> Sequence[Any]
     facts = {"within": " & ".join(place), "city": wish.city or "", "kind": wish.kind or ""}
     sqlite = tx.dialect.name == "sqlite"
     rows: Sequence[Any] = []
-    for glue in (" AND ", " OR ") if sqlite else (" & ", " | "):  # all of the words, and any of them only where too few have all
+    every, some = (" AND ", " OR ") if sqlite else (" & ", " | ")
+    for glue in (some,) if wish.city else (every, some):  # anywhere: all of the words, and any of them only where too few have all
         words = glue.join(f'"{term}"' if sqlite else term for term in asked)
         if sqlite:
             words = f"{{title tags body}} : ({words})" + "".join(f' AND place : "{word}"' for word in place)

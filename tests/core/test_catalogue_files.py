@@ -19,7 +19,7 @@ from core import availability, bookings, carts, conversations, holds, pricing, s
 from core.availability import Ask
 from core.carts import add
 from core.catalogue import listing, listings
-from core.catalogue_files import check, clean_leftovers, export, import_files, notation
+from core.catalogue_files import check, clean_leftovers, export, import_files, notation, records
 from core.db import Database
 from core.engine import Actor, Engine
 from core.errors import Busy, Invalid, NotFound
@@ -824,3 +824,37 @@ def test_the_cart_meets_a_withdrawn_product_with_a_sentence(engine: Engine, tmp_
     take_in(engine.db, tmp_path, LISBON, POLICY, PROVIDER, BOAT, VILLA, FEE)
     with pytest.raises(NotFound, match="There is no product 'sail'"):
         bookings.propose_checkout(engine, actor)
+
+
+def test_units_that_change_places_do_not_meet(db: Database, tmp_path: Path) -> None:
+    take_in(db, tmp_path)
+    swapped = with_option(SAIL, units=list(reversed(SAIL["options"][0]["units"])))
+    take_in(db, tmp_path, *MARKET[:4], swapped, VILLA, FEE)
+    with db.read() as tx:
+        assert {(unit.type, unit.price_bps) for unit in listing(tx, "sail").options[0].units} == {("ADULT", 10_000), ("CHILD", 5_000)}
+
+
+def test_a_change_touches_only_the_rows_that_differ(db: Database, tmp_path: Path) -> None:
+    take_in(db, tmp_path)
+    before = everything(db)
+    take_in(db, tmp_path, *MARKET[:4], with_option(SAIL, at=1, price=90), VILLA, changed(FEE, id="house"))
+    after = everything(db)
+    assert {name for name in before if before[name] != after[name]} == {"rate_plan", "fee_rule", "catalogue_entry"}
+    assert len(set(before["rate_plan"]) - set(after["rate_plan"])) == 1
+    assert len(after["fee_rule"]) == 1
+
+
+def test_the_market_in_the_guide_is_a_market(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "catalogue.md").read_text(encoding="utf-8")
+    path = tmp_path / "guide.jsonl"
+    path.write_text(guide.split("```json\n")[1].split("```")[0], encoding="utf-8")
+    report = check([path])
+    assert report.problems == ()
+    assert report.counts == {"destination": 1, "policy": 1, "provider": 1, "resource": 1, "product": 1, "fee_rule": 1}
+
+
+def test_the_guide_names_every_field() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "catalogue.md").read_text(encoding="utf-8")
+    for model in (*records.TYPES.values(), records.Option, records.Rule, records.Closing, records.Unit, records.Rate, records.Adjustment):
+        for name, field in model.model_fields.items():
+            assert (field.alias or name) in guide, (model.__name__, name)
