@@ -14,7 +14,6 @@ from pathlib import Path
 
 from core.catalogue_files import loading, writing
 from core.catalogue_files.checking import cross_check
-from core.catalogue_files.loading import clean_leftovers
 from core.catalogue_files.reading import read
 from core.catalogue_files.report import Problem, Problems, Progress, Report, silent
 from core.catalogue_files.spool import Spool
@@ -77,6 +76,12 @@ def import_files(
     if not report.ok:
         return report
     return replace(report, created=tally.created, changed=tally.changed, unchanged=tally.unchanged, unpublished=tally.unpublished)
+
+
+def clean_leftovers(db: Database, now: datetime) -> int:
+    """Remove what a run that died had written; returns how many products. Every import does it first. Raises Busy."""
+    with loading.alone(db):
+        return loading.clean_leftovers(db, now)
 
 
 def export(db: Database, out: Path, form: Format = "jsonl", *, progress: Progress = silent) -> dict[str, int]:

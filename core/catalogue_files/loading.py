@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, delete, func, insert, select, text, update
+from sqlalchemy import Connection, Table, and_, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from core import schema, search, slots
@@ -369,9 +370,9 @@ def clean_leftovers(db: Database, now: datetime, chunk: int = 500) -> int:
     removed = 0
     for load_id in stale:
         marks = (f"{STAGED}{load_id}", f"{STAGED}{load_id}-")
-        removed += _repeat(db, lambda tx, marks=marks: _drop_products(tx, marks, chunk))  # type: ignore[misc]
+        removed += _repeat(db, partial(_drop_products, marks=marks, chunk=chunk))
         for kind in ("product", "resource", "provider", "policy", "destination"):
-            _repeat(db, lambda tx, kind=kind, load_id=load_id: _drop_entries(tx, kind, load_id, chunk))  # type: ignore[misc]
+            _repeat(db, partial(_drop_entries, kind=kind, load_id=load_id, chunk=chunk))
         with db.write() as tx:
             tx.execute(delete(catalogue_change).where(catalogue_change.c.load_id == load_id))
             tx.execute(update(catalogue_load).where(catalogue_load.c.id == load_id).values(state="dropped", finished_at=now))
@@ -420,14 +421,3 @@ def _drop_entries(tx: Connection, kind: str, load_id: str, chunk: int) -> int:
             continue
     tx.execute(delete(catalogue_entry).where(mine, catalogue_entry.c.id.in_(ids)))
     return len(ids)
-
-
-def loads(tx: Connection, limit: int = 20) -> Sequence[Any]:
-    """The latest imports: id, source, state, started_at, finished_at."""
-    return tx.execute(select(catalogue_load).order_by(catalogue_load.c.started_at.desc(), catalogue_load.c.id).limit(limit)).all()
-
-
-def loaded_products(tx: Connection, source: str) -> int:
-    """How many products on sale came from this source."""
-    query = select(func.count()).select_from(product).where(product.c.loaded_by == source, product.c.published)
-    return int(tx.execute(query).scalar_one())
