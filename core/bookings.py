@@ -15,7 +15,7 @@ from core.engine import SYSTEM, Actor, Engine, new_id, new_reference
 from core.errors import Expired, Invalid, NotAllowed, NotFound, PriceChanged, Refused, SoldOut
 from core.fees import platform_fee
 from core.payments.schedule import open_payment
-from core.schema import account, booking, booking_event, booking_request, cart, payment, proposal, share
+from core.schema import account, booking, booking_event, booking_request, cart, cart_item, payment, proposal, share
 from core.states import move_booking, record
 
 
@@ -408,6 +408,18 @@ def of_conversation(engine: Engine, actor: Actor, *, limit: int = 50) -> list[di
             .limit(limit)
         ).all()
         return [facts_of(row) for row in rows]
+
+
+def of_cart(engine: Engine, cart_id: str) -> list[dict[str, Any]]:
+    """What one order made, in the order of its lines."""
+    with engine.db.read() as tx:
+        rows = tx.execute(
+            select(booking)
+            .join(cart_item, cart_item.c.id == booking.c.cart_item_id)
+            .where(booking.c.cart_id == cart_id)
+            .order_by(cart_item.c.position)
+        ).all()
+    return [facts_of(row) for row in rows]
 
 
 def of_account(engine: Engine, account_id: str, *, status: str | None = None, after: str = "", limit: int = 20) -> list[dict[str, Any]]:

@@ -277,7 +277,10 @@ def reprice(tx: Connection, engine: Engine, cart_id: str, promo: str | None, now
     for item in items(tx, cart_id):
         if item.kind != "own":
             continue
-        listed = listing(tx, item.product_id)
+        try:
+            listed = listing(tx, item.product_id)
+        except NotFound:
+            raise Refused(f"{item.title} is no longer on sale. Take it out of the cart to go on with the rest.", item_id=item.id) from None
         priced = pricing.price(listed, ask_of(item), today=now.astimezone(availability.zone(listed)).date(), promo=promo)
         if priced.total != item.amount or priced.currency != item.currency:
             tx.execute(

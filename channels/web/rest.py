@@ -21,7 +21,7 @@ from core.availability import Ask
 from core.engine import Actor
 from core.errors import Invalid, NotAllowed, NotFound
 from core.payments import collect
-from core.schema import booking, conversation, payment
+from core.schema import conversation, payment
 
 CHANNEL = "api"
 PAGE = 50
@@ -190,23 +190,16 @@ def router(house: House, limits: Limits) -> APIRouter:
             if contact is not None:
                 bookings.save_details(engine, actor, contact)
             made = bookings.propose_checkout(engine, actor)
-            done = {**bookings.commit_checkout(engine, actor, made["proposal_id"], requests=body.requests), **made}
+            done = {**bookings.commit_checkout(engine, actor, made["proposal_id"], requests=body.requests), **made, "cart_id": body.cart_id}
         return answer_of(done)
 
     def answer_of(done: dict[str, Any]) -> dict[str, Any]:
         links = [collect.ensure_link(engine, payment_id) for payment_id in done["payments"]]
-        with engine.db.read() as tx:
-            ids = [row.id for payment_id in done["payments"] for row in collect.bookings_of(tx, payment_id)]
-            rows = tx.execute(
-                select(booking)
-                .where(booking.c.id.in_([*ids, *done["requests"], *done["confirmed"]]))
-                .order_by(booking.c.created_at, booking.c.id)
-            ).all()
         groups = [
             {"how": group.how, "currency": group.currency, "total": group.total, "lines": list(group.lines)}
             for group in carts.groups(done["lines"])
         ]
-        return {"groups": groups, "totals": done["totals"], "bookings": [bookings.facts_of(row) for row in rows], "payments": links}
+        return {"groups": groups, "totals": done["totals"], "bookings": bookings.of_cart(engine, done["cart_id"]), "payments": links}
 
     @operation("POST", "/bookings/create-payment-intent/", "create_payment_intent")
     def create_payment_intent(body: PaymentIntent, who: Signed) -> dict[str, Any]:
