@@ -88,7 +88,7 @@ def _make_link(engine: Engine, payment_id: str) -> dict[str, Any]:
                 dedupe=f"deadline:{payment_id}:{row.attempt}",
             )
     if row.session_id != link.session_id:  # the payment ended while its page was being made: nobody may pay there
-        engine.gateway.expire_link(link.session_id)
+        return apply(engine, payment_id, engine.gateway.expire_link(link.session_id))
     return view(row)
 
 

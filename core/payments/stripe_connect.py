@@ -27,7 +27,7 @@ from core.payments.gateway import (
 )
 
 TOLERANCE = 300  # seconds a webhook's signature may be old
-CURABLE = frozenset(["balance_insufficient", "insufficient_capabilities_for_transfer", "charge_disputed", "lock_timeout"])
+CURABLE = frozenset(["balance_insufficient", "insufficient_capabilities_for_transfer", "charge_disputed"])
 CURABLE_PARAMS = frozenset(["expires_at"])  # frozen too long ago: the next attempt carries a fresh one
 
 Answer = TypeVar("Answer")
