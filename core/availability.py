@@ -89,21 +89,6 @@ def people(option: Option, units: Mapping[str, int]) -> int:
     return total
 
 
-def fit_units(option: Option, units: Mapping[str, int]) -> dict[str, int]:
-    """The party in the option's own unit types: a type it does not sell travels as an adult, where adults may be so young.
-
-    An option without types takes everybody as they are. `check` refuses who is left over.
-    """
-    fitted: dict[str, int] = {}
-    adult = option.unit(ADULT)
-    for kind, count in units.items():
-        if count:
-            as_adult = option.unit(kind) is None and adult is not None and (adult.min_age or 0) <= OLDEST.get(kind, 99)
-            name = ADULT if as_adult else kind
-            fitted[name] = fitted.get(name, 0) + count
-    return fitted
-
-
 def quantity_for(option: Option, units: Mapping[str, int], asked: int = 1) -> int:
     """Rooms, boats or tables for the party: at least as many as the people need."""
     if option.counts == "PAX" or not option.max_pax_each:

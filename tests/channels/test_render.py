@@ -73,7 +73,7 @@ def test_every_event_core_and_bot_can_write_has_words() -> None:
     for path in [*(ROOT / "core").rglob("*.py"), *(ROOT / "bot").glob("*.py"), *(ROOT / "tools").glob("*.py")]:
         text = path.read_text("utf-8")
         written |= set(re.findall(r'"event": "([a-z_]+)"', text))
-        written |= set(re.findall(r'line_outcome\([^"\n]*"([a-z_]+)"\)', text))
+        written |= set(re.findall(r'line_outcome\([^\n]*"([a-z_]+)"\)', text))
         written |= set(re.findall(r'notices\.tell\(\s*tx,\s*[\w.]+,\s*"([a-z_]+)"', text))
     assert {"booking_confirmed", "request_sent", "refund_sent", "added_to_cart", "sold_out"} <= written
     assert [name for name in sorted(written) if name not in EVENTS and not _has("events", name)] == []

@@ -297,6 +297,7 @@ def test_only_ids_are_read_from_a_signed_event(gateway: StripeGateway) -> None:
         (b'{"object": "v2.core.event"}', signed(b'{"object": "v2.core.event"}')),
         (b"\xff\xfe", "t=1,v1=00"),
     ],
+    ids=["none", "nonsense", "letters", "secret", "old", "body", "no json", "a list", "bare", "bare thin", "bytes"],  # not by the clock
 )
 def test_what_is_forged_stale_or_unreadable_is_refused(gateway: StripeGateway, body: bytes, signature: str) -> None:
     with pytest.raises(Refused):
