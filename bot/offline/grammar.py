@@ -827,8 +827,8 @@ def read_ordinal(text: Text) -> int | None:
     if match:
         text.take(match, "ordinal")
         return number(match[1])
-    match = text.find(r"\bthe (last|bottom) (?:one|option)\b")
-    if match:
+    match = text.find(r"\b(?:the )?(?:(last|bottom|latest)|earliest|top)(?: (?:one|option|time|start|slot|table)|(?= please)|[.!]*$)")
+    if match and not text.find(r"\bthe \w+ (?:day|week|night|month)\b"):
         text.take(match, "ordinal")
-        return -1
+        return -1 if match[1] else 1
     return None
