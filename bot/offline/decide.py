@@ -191,7 +191,12 @@ def _handle(goal: Goal, scene: Scene) -> Script:
         case "checkout":
             return (yield from _checkout(scene))
         case "yes":
+            if not scene.lines and len(scene.shown) == 1:
+                return (yield from _add(goal, scene, str(scene.shown[0]["product_id"])))
             return (yield from (_checkout(scene) if scene.lines else _help(scene)))
+        case "language":
+            yield do("suggest_replies", replies=["Talk to a person"])
+            return phrases.LANGUAGE
         case "no":
             return phrases.FINE
         case "trips":
@@ -374,11 +379,11 @@ def _run(wish: Mapping[str, Any], scene: Scene, goal: Goal) -> Script:
             break
         if not any(wish.get(key) for key in changes if key != "sort"):
             continue
-        if name == "words" and wish.get("words") and not wish.get("kind"):
-            continue
         if name == "kind" and not wish.get("words"):
             continue
         loosened = name
+        if name == "words" and not wish.get("kind"):
+            changes = {"words": "", "kind": "activity"}  # nothing of that name and no kind: what there is to do
         found = yield do("search_offers", **{**wish, **changes})
         if found.get("ok") is False:
             return phrases.refused(found)

@@ -32,6 +32,7 @@ UNKNOWN_CITY = "We have nothing in {city} yet. We sell in {cities}. Would one of
 WHERE_WE_ARE = "That is where we are now. What would you like to do next?"
 TROUBLE = "That did not work just now, sorry; nothing was changed. Please try again, or ask for a person."
 FINE = "No problem. Tell me what you would like instead."
+LANGUAGE = "I understand English best. One of our travel experts may speak your language; shall I get a person?"
 WELCOME = "You're welcome! Is there anything else I can do for your trip?"
 BYE = "Have a wonderful trip! Your cart and bookings stay right here."
 NOTHING = "I found nothing that fits in {place}. Shall we try something else?"

@@ -410,7 +410,13 @@ ACTS: Sequence[tuple[str, str]] = (
     ("restart", r"\b(?:start (?:over|again|from scratch)|forget everything|reset|clear (?:the |my )?(?:cart|basket|everything)|new trip|empty (?:the|my) (?:cart|basket))\b"),
 )  # fmt: skip
 GREET = re.compile(
-    r"^(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|hiya|howdy|hola|greetings|yo)\b[ ,!.]*(?:there|again|everyone|traveloure)?[ ,!.]*"
+    r"^(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|hiya|howdy|hola|greetings|yo)\b[ ,!.?]*(?:there|again|everyone|traveloure|anyone|anybody|somebody)?[ ,!.?]*(?:there)?[ ,!.?]*"
+)
+HOW_PAY = re.compile(
+    r"\b(?:how (?:does|do|can|would|will) (?:the )?(?:paying|payments?|i pay|we pay|it work with pay\w*)|is it (?:safe|secure)|safe to pay|secure payment|which cards|payment methods?)\b"
+)
+LANGUAGE = re.compile(
+    r"\b(?:speak|talk|in) (?:spanish|french|german|italian|portuguese|japanese|chinese|another language)\b|\bother languages?\b"
 )
 THANKS = re.compile(r"\b(?:thanks?|thank you|thx|cheers|much appreciated|great help|you'?re (?:great|the best|awesome)|ta)\b")
 BYE = re.compile(
@@ -857,6 +863,10 @@ def _decide_act(goal: Goal, act: str | None, clause: str, named_before: bool) ->
     """The act of a clause, where the words alone leave room."""
     chosen = goal.ordinal is not None or (goal.product is not None and goal.product_score >= 55)
     told = goal.party.said or goal.when.start or goal.when.nights or goal.clock.at or goal.rooms
+    if HOW_PAY.search(clause):
+        return "how_pay"
+    if LANGUAGE.search(clause):
+        return "language"
     if act in ("human", "paid", "refund", "trips", "promo", "restart", "help"):
         return act
     if act == "cancel":
