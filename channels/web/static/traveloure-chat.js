@@ -458,7 +458,7 @@ export function styles() {
 
 /* ── parts: each draws one kind of message part; `ctx` knows where the house is and what a press does ─────────── */
 
-const INLINE = /\*\*(.+?)\*\*|`([^`\n]+)`|\[([^\]\n]+)\]\(([^)\s]+)\)|\b(https?:\/\/[^\s<>"')\]]+[^\s<>"')\].,;:!?])/g;
+const INLINE = /\*\*(.+?)\*\*|`([^`\n]+)`|\b(https?:\/\/[^\s<>"')\]]+[^\s<>"')\].,;:!?])/g;
 
 function anchor(ctx, text, url, extra = {}) {
   return el('a', { href: safe(url, ctx.base), target: '_blank', rel: 'noopener noreferrer', ...extra }, text);
@@ -471,15 +471,14 @@ function inline(ctx, text) {
     out.push(text.slice(at, match.index));
     if (match[1] !== undefined) out.push(el('b', {}, ...inline(ctx, match[1])));
     else if (match[2] !== undefined) out.push(el('code', {}, match[2]));
-    else if (match[3] !== undefined) out.push(anchor(ctx, match[3], match[4]));
-    else out.push(anchor(ctx, match[5], match[5]));
+    else out.push(anchor(ctx, match[3], match[3]));
     at = match.index + match[0].length;
   }
   out.push(text.slice(at));
   return out;
 }
 
-/** Paragraphs, lists, bold, code and links; everything else stays text. */
+/** Paragraphs, lists, bold, code and addresses as they are written (no words hide where they lead); the rest stays text. */
 function markdown(ctx, text) {
   const blocks = [];
   let list = null;
