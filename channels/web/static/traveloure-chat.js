@@ -896,6 +896,7 @@ class Refused extends Error {
 }
 
 const WATCHDOG = 40_000; // pings come every 15 s
+const PATIENT = 40; // tries, some two minutes
 
 class Line {
   /** `hear(kind, value)`: event {id?, type, data}, online bool, reset, trouble Error, ready. */
@@ -1012,6 +1013,7 @@ class Line {
       return this.ask(path, options, false);
     }
     if (!answer.ok) throw await refusal(answer);
+    if (path !== '/events') this.wakers.forEach((go) => go()); // the house is back: nobody needs to wait any longer
     return answer;
   }
 
@@ -1057,12 +1059,14 @@ class Line {
         return;
       } catch (error) {
         if (this.closed) return;
-        if (error instanceof Refused && error.status === 429) {
+        const much = error instanceof Refused && error.status === 429;
+        if (much) {
           tries = Math.max(tries, 4);
           this.hear('trouble', error);
         }
         this.#online(false);
-        await this.#pause(Math.min(15_000, 500 * 2 ** tries) * (0.5 + Math.random() / 2));
+        const most = much || tries > PATIENT ? 15_000 : 3_000; // back within moments after a restart, gentle in a long outage
+        await this.#pause(Math.min(most, 500 * 2 ** tries) * (0.5 + Math.random() / 2));
         tries += 1;
       }
     }
