@@ -8,16 +8,6 @@ import sys
 import structlog
 
 
-class _Stderr:
-    """Whatever stderr is at the moment of writing, not what it was at the start."""
-
-    def write(self, text: str) -> int:
-        return sys.stderr.write(text)
-
-    def flush(self) -> None:
-        sys.stderr.flush()
-
-
 def set_up(*, json_lines: bool = False, level: int = logging.INFO) -> None:
     """Configure structlog for this process; warnings of libraries go the same way to stderr."""
     renderer = (
@@ -34,6 +24,6 @@ def set_up(*, json_lines: bool = False, level: int = logging.INFO) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(_Stderr()),  # type: ignore[arg-type]
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # the stderr of the moment, which may have been replaced
         cache_logger_on_first_use=False,
     )
