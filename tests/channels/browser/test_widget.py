@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import func, select
 
-from channels.main import House
+from channels.house import House
 from core.schema import conversation, message
 from tests.channels.browser.conftest import press, text
 from tests.channels.conftest import Live, build_house, running, wait_for
