@@ -799,6 +799,9 @@ def _goal(
         again = text.find(r"\b(?:\d|one|two|three|four) (?=(?:double |single |twin |hotel )?rooms?\b)")
         if again:
             text.take(again, "rooms")
+    picked = re.fullmatch(r"(?:ok |number |no )?(\d{1,2})[.!]?", clause)
+    if ordinal is None and picked and question not in ("party", "date", "dates") and 1 <= int(picked[1]) <= len(shown):
+        ordinal = int(picked[1])  # the cards are numbered in a terminal
     when = read_when(text, today, trip)
     party = read_party(text, answering=question in ("party", "date", "dates"))
     clock = read_clock(text)

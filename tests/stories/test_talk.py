@@ -310,6 +310,7 @@ def test_a_start_time_that_a_button_asks_for_can_be_answered_in_words(shop: Engi
         ("the cheapest one please", "tram-tour"),
         ("the cheaper one", "tram-tour"),
         ("teh secnd one", "tile-workshop"),
+        ("2", "tile-workshop"),
         ("the boat", "sunset-sail"),
     ],
 )
