@@ -201,6 +201,8 @@ def _handle(goal: Goal, scene: Scene) -> Script:
             return (yield from _paid())
         case "promo":
             return (yield from _promo(goal))
+        case "cancel" if not scene.facts.get("bookings"):
+            return (yield from _remove(goal, scene))  # nothing is booked: it is about the cart
         case "cancel" | "refund":
             yield do("ask_for_person", reason="policy", note=f"{goal.act}: {goal.text[:200]}")
             return phrases.POLICY_PERSON
