@@ -238,7 +238,7 @@ def read_when(text: Text, today: date, trip: tuple[date, date] | None = None) ->
             if one is None:
                 break
             if one.end is not None:
-                found = one
+                found = None if days else one  # "a weekend, from Friday to Sunday": the named days count
                 break
             if one.start is not None:
                 days.append(one.start)
@@ -410,7 +410,7 @@ def _relative_day(text: Text, today: date) -> When | None:
         (r"\btomorrow(?: (?=night|evening|morning|afternoon))?\b|\btmrw\b|\btomorow\b|\btommorow\b|\btommorrow\b", 1),
         (r"\b(?:today|tonight|this (?:evening|afternoon|morning)|later today|right now)\b", 0),
         (r"\byesterday\b", -1),
-        (r"\blast (?:week|night|weekend)\b", -7),
+        (r"\blast (?:week|night|weekend)\b(?! (?:of|in))", -7),
     )
     for pattern, days in simple:
         match = text.find(pattern)
@@ -481,6 +481,16 @@ def _stretch(text: Text, today: date) -> When | None:
     saturday = today + timedelta(days=(5 - today.weekday()) % 7)
     if today.weekday() == 6:
         saturday = today - timedelta(days=1)
+    match = text.find(rf"\b(?:on |over |for |in )?(?:the )?(first|second|third|fourth|last) weekend (?:of|in) ({MON})(?: (20\d\d))?(?!\w)")
+    if match:
+        first = _coming(today, _month(match[2]), 1, match[3]) or today
+        if today.month == _month(match[2]) and match[3] is None:
+            first = today.replace(day=1)
+        days = [first + timedelta(days=i) for i in range(31) if (first + timedelta(days=i)).month == first.month]
+        saturdays = [day for day in days if day.weekday() == 5]
+        start = saturdays[-1] if match[1] == "last" else saturdays[ORDINAL_NUMBERS[match[1]] - 1]
+        text.take(match, "date")
+        return When(start, start + timedelta(days=1), flexible=True)
     match = text.find(r"\b(?:at |over |for |on )?(this |the |next |coming )?(?:coming )?weekend\b")
     if match:
         text.take(match, "date")
@@ -655,6 +665,7 @@ class Party:
 
 def read_party(text: Text, *, answering: bool = False) -> Party:
     """The party in the sentence. `answering` reads a bare number, because we have just asked how many."""
+    said = text.text
     match = text.find(rf"\b(?:(?P<n>{SMALL})|one|another) (?:more|extra|additional) (?:{PEOPLE}|{ADULTS}|{CHILDREN})\b|\bplus one\b")
     if match:
         text.take(match, "people")
@@ -710,7 +721,7 @@ def read_party(text: Text, *, answering: bool = False) -> Party:
         if total == 0:
             return Party(0, children, infants, zero=not (children or infants))
         rest = total - (children or 0) - (infants or 0)
-        inside = (children or infants) and rest > 0 and text.find(r"\b(?:includ|with|of (?:them|which|whom))")
+        inside = (children or infants) and rest > 0 and re.search(r"\b(?:includ|with|of (?:them|us|which|whom))", said)
         return Party(rest if inside else total, children, infants)
     if adults is not None:
         if friends or me:
@@ -724,7 +735,7 @@ def read_party(text: Text, *, answering: bool = False) -> Party:
 
 
 def _count(text: Text, what: str) -> int | None:
-    match = text.find(rf"\b({SMALL}) (?:more |other |young |small |little |old |grown )?({what})\b")
+    match = text.find(rf"\b({SMALL}) (?:of (?:them|us|which|whom) (?:are )?)?(?:more |other |young |small |little |old |grown )?({what})\b")
     if match:
         text.take(match, "people " + match[2])
         return number(match[1])
@@ -813,7 +824,7 @@ def read_ordinal(text: Text) -> int | None:
         rf"\b(?:the )?({nth}|\d{{1,2}}(?:st|nd|rd|th)) (?:one|option|choice|hotel|place|tour|restaurant|trip|boat|activity|of (?:them|those|these))\b"
     )
     match = match or text.find(
-        rf"^(?:ok |okay |yes |i'?ll take |let'?s (?:do|take) |give me |book |add |i want |i like )*(?:the )?({nth})(?: please)?[.!]?$"
+        rf"^(?:ok |okay |yes |instead |i'?ll take |let'?s (?:do|take) |give me |book |add |i want |i like )*(?:the )?({nth})(?: please)?[.!]?$"
     )
     match = match or text.find(
         rf"\b(?:book|add|take|want|like|choose|pick|details (?:of|on|for)|about|remove|select) (?:the )?({nth})\b(?! (?:of|\w+ber))"
