@@ -146,6 +146,8 @@ def _add(desk: Desk, params: Mapping[str, Any], fields: Mapping[str, Any]) -> Pa
     units = units or dict(params.get("units") or known.get("party") or {})
     missing = first is None or (listed.is_stay and last is None) or not units
     if missing:
+        asked = "party" if first and not (listed.is_stay and last is None) else "dates" if listed.is_stay else "date"
+        _ask(desk, listed, asked, first, units)
         action = button("add_to_cart", "add", **{**params, "date": None, "end_date": None, "units": None})
         form = trip_tools.date_form(desk, listed.id, nights=listed.is_stay, action=action)
         return [{**form, "title": listed.product.title, "date": params.get("date"), "end_date": params.get("end_date"), "units": units}]
@@ -160,8 +162,18 @@ def _add(desk: Desk, params: Mapping[str, Any], fields: Mapping[str, Any]) -> Pa
         if error.field == "local_start" and error.facts.get("starts"):
             return _choose_start(desk, listed, ask)
         raise
-    trips.remember(engine, replace(actor, key=None), {"focus": listed.id, "party": units})
+    trips.remember(engine, replace(actor, key=None), {"focus": listed.id, "party": units, "question": None, "asked_about": None})
     return list(cart.line_outcome(view, view["added"], "added_to_cart").parts)
+
+
+def _ask(desk: Desk, listed: Listing, question: str, day: date | None, units: Mapping[str, int]) -> None:
+    """What a button asks back is remembered, so that it can be answered in words, too."""
+    told: dict[str, Any] = {"question": question, "asked_about": listed.id, "focus": listed.id}
+    if day is not None:
+        told["start_date"] = day.isoformat()
+    if units:
+        told["party"] = dict(units)
+    trips.remember(desk.engine, replace(desk.actor, key=None), told)
 
 
 def _choose_start(desk: Desk, listed: Listing, ask: Ask) -> Parts:
@@ -170,6 +182,8 @@ def _choose_start(desk: Desk, listed: Listing, ask: Ask) -> Parts:
         desk.engine, listed.id, ask.local_date, ask.local_date, option_id=ask.option_id, party=max(1, people_count)
     )
     starts = days[0]["starts"] if days else []
+    if starts:
+        _ask(desk, listed, "start_time", ask.local_date, ask.units or {})
     if not starts:
         return _other_days(desk, listed, ask, SoldOut(f"{listed.product.title} is fully booked on that day."))
     items = [

@@ -7,6 +7,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,28 +107,28 @@ def _demo(given: argparse.Namespace, settings: Settings) -> int:
     _need_port(settings)
     if given.reset:
         _reset(settings)
-    house = _ready(settings)
-    if demo.is_empty(house.engine.db):
-        print("Loading the demo marketplace ...")
-        _report(demo.load_marketplace(house.engine, _progress), "Loaded")
-    demo.ensure_people(house.engine)
-    base = settings.base_url
-    print(f"\nTraveloure is starting on {base}\n")
-    print(f"  Traveler's page    {base}/")
-    for who, link in demo.sign_in_links(house.engine, base):
-        print(f"  {who:<28} {link}")
-    print("\nEach sign-in link works once; start again for new ones. Try saying:")
-    for line in TRY:
-        print(f"  \u201c{line}\u201d")
-    print("\nPayments are a sandbox: no real money moves. Stop with Ctrl+C; the data stays in", settings.data_dir, flush=True)
-    return _run_web(house, works=True)
+    with closing(_ready(settings)) as house:
+        if demo.is_empty(house.engine.db):
+            print("Loading the demo marketplace ...")
+            _report(demo.load_marketplace(house.engine, _progress), "Loaded")
+        demo.ensure_people(house.engine)
+        base = settings.base_url
+        print(f"\nTraveloure is starting on {base}\n")
+        print(f"  Traveler's page    {base}/")
+        for who, link in demo.sign_in_links(house.engine, base):
+            print(f"  {who:<28} {link}")
+        print("\nEach sign-in link works once; start again for new ones. Try saying:")
+        for line in TRY:
+            print(f"  \u201c{line}\u201d")
+        print("\nPayments are a sandbox: no real money moves. Stop with Ctrl+C; the data stays in", settings.data_dir, flush=True)
+        return _run_web(house, works=True)
 
 
 def _serve(given: argparse.Namespace, settings: Settings) -> int:
     _need_port(settings)
-    house = _ready(settings)
-    print(f"Serving on http://{settings.host}:{settings.port} (public address {settings.base_url})", flush=True)
-    return _run_web(house, works=not given.no_worker)
+    with closing(_ready(settings)) as house:
+        print(f"Serving on http://{settings.host}:{settings.port} (public address {settings.base_url})", flush=True)
+        return _run_web(house, works=not given.no_worker)
 
 
 def _run_web(house: House, *, works: bool) -> int:
@@ -135,7 +136,6 @@ def _run_web(house: House, *, works: bool) -> int:
     from channels.web.serve import server
 
     server(house, web(house, works=works)).run()
-    house.close()
     return 0
 
 
@@ -144,22 +144,22 @@ def _worker(_given: argparse.Namespace, settings: Settings) -> int:
 
     from channels.main import worker
 
-    house = _ready(settings)
-    print("Working. Stop with Ctrl+C.", flush=True)
-    asyncio.run(worker(house).run())
-    return 0
+    with closing(_ready(settings)) as house:
+        print("Working. Stop with Ctrl+C.", flush=True)
+        asyncio.run(worker(house).run())
+        return 0
 
 
 def _chat(given: argparse.Namespace, settings: Settings) -> int:
     from channels import demo
     from channels.terminal import chat
 
-    house = _ready(settings)
-    if demo.is_empty(house.engine.db):
-        print("Loading the demo marketplace ...")
-        _report(demo.load_marketplace(house.engine, _progress), "Loaded")
-        demo.ensure_people(house.engine)
-    return chat(house, serve=not _port_taken(settings), new=given.new)
+    with closing(_ready(settings)) as house:
+        if demo.is_empty(house.engine.db):
+            print("Loading the demo marketplace ...")
+            _report(demo.load_marketplace(house.engine, _progress), "Loaded")
+            demo.ensure_people(house.engine)
+        return chat(house, serve=not _port_taken(settings), new=given.new)
 
 
 def _migrate(_given: argparse.Namespace, settings: Settings) -> int:
@@ -237,17 +237,19 @@ def _catalog_check(given: argparse.Namespace, settings: Settings) -> int:
 def _catalog_import(given: argparse.Namespace, settings: Settings) -> int:
     from core.catalogue_files import import_files
 
-    house = _ready(settings)
-    return _report(import_files(house.engine.db, given.paths, house.engine.clock(), source=given.source, progress=_progress), "Imported")
+    with closing(_ready(settings)) as house:
+        return _report(
+            import_files(house.engine.db, given.paths, house.engine.clock(), source=given.source, progress=_progress), "Imported"
+        )
 
 
 def _catalog_export(given: argparse.Namespace, settings: Settings) -> int:
     from core.catalogue_files import export
 
-    house = _ready(settings)
-    counts = export(house.engine.db, given.path, given.format, progress=_progress)
-    print(f"Wrote {_counted(counts)} to {given.path}.")
-    return 0
+    with closing(_ready(settings)) as house:
+        counts = export(house.engine.db, given.path, given.format, progress=_progress)
+        print(f"Wrote {_counted(counts)} to {given.path}.")
+        return 0
 
 
 def _report(report: Report, verb: str) -> int:

@@ -5,6 +5,7 @@ A pure function of the row. Everything here is text: the page that draws it neve
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -27,8 +28,16 @@ def wire(base_url: str, row: Any, locale: str, time_zone: str | None = None) -> 
             data["text"] = phrase(locale, "states", data["text"]).format(expert=data.get("expert", ""))
         return data
     words = Words(base_url, locale, time_zone)
-    data["parts"] = [drawn for part in data.get("parts", ()) for drawn in words.draw(part)]
+    drawn = [one for part in data.get("parts", ()) for one in words.draw(part)]
+    if data.get("role") == "bot":
+        drawn = [{**one, "text": _without_links(one["text"])} if one["type"] == "text" else one for one in drawn]
+    data["parts"] = drawn
     return data
+
+
+def _without_links(text: str) -> str:
+    """The assistant's words repeat what listings say, so no address in them may be followed: real links are buttons."""
+    return re.sub(r"\bhttps?://", "", text, flags=re.IGNORECASE)
 
 
 class Words:

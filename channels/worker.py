@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -53,7 +53,7 @@ class Worker:
         self._agent = agent
         self._name = uuid.uuid4().hex[:12]
         self._tasks: set[asyncio.Task[None]] = set()
-        self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # one lives as long as somebody holds or awaits it
 
     async def run(self) -> None:
         """Work until cancelled. The first thing is to give back what a worker that died had in hand."""
@@ -137,7 +137,7 @@ class Worker:
 
     async def _turn(self, conversation_id: str) -> None:
         topic = f"conversation:{conversation_id}"
-        lock = self._turns[conversation_id]
+        lock = self._turns.setdefault(conversation_id, asyncio.Lock())
         async with lock:
             owner = f"{self._name}:{uuid.uuid4().hex[:8]}"  # one a run: two runs never share a lease
             try:
@@ -146,8 +146,6 @@ class Worker:
                 )
             finally:
                 self._bus.publish(topic, TYPING_OFF)
-        if not lock.locked():
-            self._turns.pop(conversation_id, None)
 
     def _say(self, conversation_id: str, delta: Mapping[str, Any]) -> None:
         self._bus.publish(f"conversation:{conversation_id}", {"kind": "delta", "data": dict(delta)})
@@ -158,20 +156,21 @@ class Worker:
             await asyncio.sleep(SWEEP_EVERY)
 
 
-def sweep(engine: Engine) -> None:
-    """Everything whose deadline passed without a wake-up; one that fails does not keep the others from being looked at."""
-    for name, look in (
-        ("jobs", _rescue),
-        ("payments", collect.sweep),
-        ("requests", requests.sweep),
-        ("handoffs", handoff.sweep),
-    ):
+def _rescue(engine: Engine) -> int:
+    with engine.db.write() as tx:
+        return jobs.rescue(tx, engine.clock())
+
+
+Looks = Sequence[tuple[str, Callable[[Engine], object]]]
+LOOKS: Looks = (("jobs", _rescue), ("payments", collect.sweep), ("requests", requests.sweep), ("handoffs", handoff.sweep))
+
+
+def sweep(engine: Engine, looks: Looks = LOOKS) -> None:
+    """Everything whose deadline passed without a wake-up; one that fails keeps neither the others nor the next sweep from it."""
+    for name, look in looks:
         try:
             look(engine)
         except CoreError as error:
             log.warning("sweep_refused", what=name, cause=error.code, message=error.message)
-
-
-def _rescue(engine: Engine) -> int:
-    with engine.db.write() as tx:
-        return jobs.rescue(tx, engine.clock())
+        except Exception:
+            log.exception("sweep_failed", what=name)

@@ -25,6 +25,7 @@ UNLIMITED = 1_000_000
 CHECK_IN = time(15, 0)
 WHOLE_DAY = time(9, 0)
 LIMITED_BELOW = 4
+OLDEST = {"CHILD": 12, "INFANT": 2}  # ages at most, where an option does not say it itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +87,6 @@ def people(option: Option, units: Mapping[str, int]) -> int:
         known = option.unit(kind) or option.unit(ADULT)
         total += count * (known.pax_count if known else 1)
     return total
-
-
-def fit_units(option: Option, units: Mapping[str, int]) -> dict[str, int]:
-    """The party in the option's own unit types; a type the option does not sell travels as an adult."""
-    fitted: dict[str, int] = {}
-    for kind, count in units.items():
-        if count:
-            name = kind if option.unit(kind) else ADULT
-            fitted[name] = fitted.get(name, 0) + count
-    return fitted
 
 
 def quantity_for(option: Option, units: Mapping[str, int], asked: int = 1) -> int:
@@ -212,8 +203,9 @@ def check(listed: Listing, option: Option, ask: Ask, now: datetime, rules: Rules
         and people(option, units) > option.max_pax_each * 4
     ):
         raise Invalid("party", f"{product.title} takes up to {option.max_pax_each * 4} people.")
-    if product.min_age is not None and _too_young(option, units, product.min_age):
-        raise Invalid("party", f"{product.title} is for people aged {product.min_age} and over.")
+    youngest = _youngest(listed, option)
+    if _too_young(option, units, youngest):
+        raise Invalid("party", f"{product.title} is for people aged {youngest} and over.")
     local_now = now.astimezone(zone(listed)).replace(tzinfo=None)
     if ask.local_date < local_now.date():
         raise Invalid("date", f"{ask.local_date:%d %B %Y} is in the past. Please choose a day from today on.")
@@ -231,12 +223,17 @@ def check(listed: Listing, option: Option, ask: Ask, now: datetime, rules: Rules
         raise Refused(f"It is too late to book {product.title} for {ask.local_date:%A %d %B}.{wait}", cutoff=cutoff.isoformat())
 
 
-def _too_young(option: Option, units: Mapping[str, int], min_age: int) -> bool:
+def _youngest(listed: Listing, option: Option) -> int:
+    """The age from which one may come, by the product and by the unit types it sells."""
+    return max(listed.product.min_age or 0, min((unit.min_age or 0 for unit in option.units), default=0))
+
+
+def _too_young(option: Option, units: Mapping[str, int], youngest: int) -> bool:
+    """Is somebody of the party surely too young? A child without a type of its own may be as old as children get."""
     for kind, count in units.items():
         unit = option.unit(kind)
-        if count and unit is not None and unit.max_age is not None and unit.max_age < min_age:
-            return True
-        if count and unit is None and kind in ("INFANT", "CHILD"):
+        oldest = OLDEST.get(kind) if unit is None or unit.max_age is None else unit.max_age
+        if count and oldest is not None and oldest < youngest:
             return True
     return False
 

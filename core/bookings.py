@@ -15,6 +15,7 @@ from core.engine import SYSTEM, Actor, Engine, new_id, new_reference
 from core.errors import Expired, Invalid, NotAllowed, NotFound, PriceChanged, Refused, SoldOut
 from core.fees import platform_fee
 from core.payments.schedule import open_payment
+from core.redact import plain, redact
 from core.schema import account, booking, booking_event, booking_request, cart, cart_item, payment, proposal, share
 from core.states import move_booking, record
 
@@ -177,6 +178,7 @@ def commit_checkout(engine: Engine, actor: Actor, proposal_id: str, *, requests:
     {"payments": [id...], "requests": [booking id...], "confirmed": [...], "external": [...]}.
     """
     now = engine.clock()
+    requests = redact(plain(requests))
     with engine.db.write() as tx:
         row = tx.execute(select(proposal).where(proposal.c.id == proposal_id).with_for_update()).one_or_none()
         row = find_proposal(tx, actor, proposal_id) if row is None else row

@@ -140,7 +140,7 @@ def _priced(tx: Connection, engine: Engine, ask: Ask, promo: str | None, now: da
     listed = listing(tx, ask.product_id)
     option = listed.option(ask.option_id)
     ask = choose_start(option.starts, ask)
-    units = availability.fit_units(option, ({ADULT: 1} if ask.units is None else ask.units))
+    units = {kind: count for kind, count in ({ADULT: 1} if ask.units is None else ask.units).items() if count}
     ask = Ask(
         ask.product_id,
         option.id,

@@ -18,7 +18,7 @@ from core.db import announce
 from core.engine import Actor, Engine, new_id
 from core.errors import Busy, Expired, Fenced, Invalid, NotAllowed, NotFound
 from core.people import new_account, open_session
-from core.redact import redact
+from core.redact import plain, redact
 from core.schema import action, conversation, message, turn
 
 MAX_TEXT = 4000
@@ -203,7 +203,7 @@ def find_action(tx: Connection, actor: Actor, action_id: str, now: datetime) -> 
 
 def check_text(text: str) -> str:
     """What a person typed, redacted and within bounds. Raises Invalid."""
-    cleaned = "".join(c for c in text if c in "\n\t" or (c.isprintable() and not "\ud800" <= c <= "\udfff") or c == "\u200d").strip()
+    cleaned = plain(text)
     if not cleaned:
         raise Invalid("text", "That message was empty. Write what you are looking for, for example: a boat trip in Lisbon on Saturday.")
     if len(cleaned) > MAX_TEXT:

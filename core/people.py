@@ -13,6 +13,7 @@ from sqlalchemy import Connection, insert, select, update
 from core.db import upsert
 from core.engine import Engine, new_id
 from core.errors import Invalid, NotAllowed, NotFound
+from core.redact import plain, redact
 from core.schema import account, account_role, link_token, session
 
 SESSION_LIFE = {"chat": timedelta(days=90), "console": timedelta(days=14), "api": timedelta(days=365)}
@@ -145,7 +146,7 @@ def api_token(engine: Engine, account_id: str) -> str:
 
 def set_contact(tx: Connection, account_id: str, *, name: str, email: str, terms: bool, now: datetime) -> None:
     """What a visitor must give before buying. Raises Invalid naming the field."""
-    name = " ".join(name.split())
+    name = redact(plain(" ".join(name.split())))
     if not 2 <= len(name) <= 120:
         raise Invalid("name", "Please give the name the booking should be under.")
     if not terms:

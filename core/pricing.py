@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from core.availability import Ask, fit_units, people, quantity_for
+from core.availability import Ask, people, quantity_for
 from core.catalogue import ADULT, Adjustment, Listing, Option, Plan, Rate
 from core.errors import Invalid, Refused
 from core.money import percent
@@ -76,7 +76,7 @@ def price(listed: Listing, ask: Ask, *, today: date, promo: str | None = None) -
     """The price of one line. Raises Refused for products on quote, Invalid for an unknown promo code."""
     option = listed.option(ask.option_id)
     plan = option.plan
-    units = fit_units(option, ({ADULT: 1} if ask.units is None else ask.units))
+    units = {kind: count for kind, count in ({ADULT: 1} if ask.units is None else ask.units).items() if count}
     quantity = quantity_for(option, units, ask.quantity)
     lines = _base_lines(option, ask, units, quantity)
     base = sum(line.amount for line in lines)
@@ -99,7 +99,7 @@ def _base_lines(option: Option, ask: Ask, units: Mapping[str, int], quantity: in
     if plan.per == "PERSON":
         lines = []
         for kind in sorted(units, key=lambda k: (k != ADULT, k)):
-            unit = option.unit(kind)
+            unit = option.unit(kind) or option.unit(ADULT)  # a type that is not sold pays as an adult
             one = each if unit is None else unit.price_amount if unit.price_amount is not None else percent(each, unit.price_bps)
             count = units[kind]
             lines.append(

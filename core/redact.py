@@ -1,4 +1,4 @@
-"""Card numbers are taken out of text before anything stores it."""
+"""What people type, before anything stores it: nothing but what can be read, and no card numbers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import re
 
 CANDIDATE = re.compile(r"(?<![\w.])\d(?:[ \-.]?\d){12,18}(?![\w])")
 REMOVED = "[card number removed]"
+
+
+def plain(text: str) -> str:
+    """Readable characters, line breaks and tabs only: no control or direction marks, no half characters that no store takes."""
+    return "".join(c for c in text if c in "\n\t" or (c.isprintable() and not "\ud800" <= c <= "\udfff") or c == "\u200d").strip()
 
 
 def luhn(digits: str) -> bool:

@@ -12,6 +12,7 @@ from core import bookings, holds, jobs, notices
 from core.engine import SYSTEM, Actor, Engine
 from core.errors import AlreadyDecided, Expired, NotFound
 from core.payments.schedule import open_payment
+from core.redact import plain, redact
 from core.schema import account, booking, booking_request, payment, provider
 from core.states import move_booking, move_request
 
@@ -79,6 +80,7 @@ def decide(engine: Engine, actor: Actor, request_id: str, verdict: str, *, answe
     Raises AlreadyDecided (with status, by and at), Expired after `respond_by`, NotFound for another provider's request.
     """
     now = engine.clock()
+    answer = redact(plain(answer))
     with engine.db.write() as tx:
         request = _own(tx, actor, request_id)
         if request.status != "open":

@@ -303,9 +303,8 @@ def _on_day(
     now: Any,
 ) -> Offer | None:
     option = listed.option(option_id)
-    fitted = availability.fit_units(option, units)
-    quantity = availability.quantity_for(option, fitted)
-    base = Ask(listed.id, option.id, day, end, "", fitted, quantity)
+    quantity = availability.quantity_for(option, units)
+    base = Ask(listed.id, option.id, day, end, "", units, quantity)
     starts: list[str] = []
     left = availability.UNLIMITED
     for start in option.starts or (None,):

@@ -512,6 +512,7 @@ def closing_races_paying(world: World) -> None:
 
 def answers_lost(world: World) -> None:
     """Every first answer gets lost, though the act was done; time passes before it is asked for again."""
+    world.fate("weather", lost=0)  # a former life may have ended before its answer was lost
     payment_id = world.confirm()
     if world.payment().status == "new":
         world.lost(lambda: collect.ensure_link(world.engine, payment_id))

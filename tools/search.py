@@ -125,7 +125,16 @@ def _not_shown_yet(desk: Desk, offers: Sequence[Offer]) -> tuple[list[dict[str, 
 
 
 def _shown(n: int, offer: Offer) -> dict[str, Any]:
-    return {"n": n, "product_id": offer.listing.id, "title": offer.listing.product.title, "amount": offer.amount or offer.from_amount}
+    shown = {
+        "n": n,
+        "product_id": offer.listing.id,
+        "title": offer.listing.product.title,
+        "amount": offer.amount or offer.from_amount,
+        "option_id": offer.option_id,
+        "date": iso(offer.day),
+        "end_date": iso(offer.end),
+    }
+    return {key: value for key, value in shown.items() if value is not None}
 
 
 def _for_model(n: int, offer: Offer) -> dict[str, Any]:

@@ -24,6 +24,8 @@ from core.search import fold
 
 Script = Generator[Step, Mapping[str, Any], str]
 EXAMPLE_CITIES = 3
+ONE_OF_THEM = re.compile(r"^(?:and |ok |yes |also |then )*(?:the|that) \w+(?: \w+)?(?: (?:at|on|for) .{1,20})?[.!]*$")  # "the tour at ten"
+LONGEST_STRETCH = 14  # days: what is longer is a time of the year, not the days of a stay
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +158,8 @@ def _handle(goal: Goal, scene: Scene) -> Script:
     if goal.party.total > 50:
         yield do("suggest_replies", replies=["Talk to a person"])
         return phrases.TOO_MANY.format(count=goal.party.total)
-    if goal.when.past and goal.when.start:
-        yield do("ask_traveler", question="date")
-        return phrases.PAST.format(day=phrases.day(goal.when.start))
+    if goal.when.past or goal.when.impossible or goal.when.backwards:
+        return (yield from _another_day(goal, scene))
     question = str(scene.trip.get("question", ""))
     focus = scene.trip.get("asked_about")
     answers = goal.act in ("inform", "choose", "change", "unclear", "search", "yes") and question
@@ -190,7 +191,12 @@ def _handle(goal: Goal, scene: Scene) -> Script:
         case "checkout":
             return (yield from _checkout(scene))
         case "yes":
+            if not scene.lines and len(scene.shown) == 1:
+                return (yield from _add(goal, scene, str(scene.shown[0]["product_id"])))
             return (yield from (_checkout(scene) if scene.lines else _help(scene)))
+        case "language":
+            yield do("suggest_replies", replies=["Talk to a person"])
+            return phrases.LANGUAGE
         case "no":
             return phrases.FINE
         case "trips":
@@ -231,6 +237,19 @@ def _handle(goal: Goal, scene: Scene) -> Script:
             return (yield from _unclear(scene))
 
 
+def _another_day(goal: Goal, scene: Scene) -> Script:
+    """A day that is over or that no calendar has: said so, asked again, and everything else kept."""
+    if any((goal.city, goal.kind, goal.words, goal.party.said)):
+        yield from _note(_wish(replace(goal, when=When()), scene))
+    stay = (goal.kind or scene.trip.get("kind")) == "stay"
+    yield do("ask_traveler", question="dates" if goal.when.backwards or stay else "date", product_id=scene.trip.get("asked_about"))
+    if goal.when.impossible:
+        return phrases.NO_SUCH_DAY.format(day=goal.when.impossible)
+    if goal.when.backwards:
+        return phrases.BACKWARDS
+    return phrases.PAST.format(day=phrases.day(goal.when.start or scene.today, scene.today))
+
+
 # ── finding ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -260,6 +279,8 @@ def _days(goal: Goal, trip: Mapping[str, Any], kind: str | None) -> tuple[date |
         return None, None
     start = date.fromisoformat(trip["start_date"])
     end = date.fromisoformat(trip["end_date"]) if trip.get("end_date") else None
+    if kind == "stay" and not when.nights and end is not None and (end - start).days > LONGEST_STRETCH:
+        return None, None  # "in March" is no stay of a month
     if when.nights:
         end = start + timedelta(days=when.nights)
     if kind == "stay" and (end is None or end <= start):
@@ -299,10 +320,12 @@ def _wish(goal: Goal, scene: Scene) -> dict[str, Any]:
     refines = not goal.kind and bool(re.search(r"\bwith\b|\bincluded\b", goal.text))  # "one with a pool" is still a hotel
     kind = goal.kind if fresh and not refines and (goal.kind or goal.words) else trip.get("kind")
     words = asked if fresh else (trip.get("words") or "")
-    start, end = _days(goal, trip, kind)
+    start, end = _days(goal, _as_offered(trip, _only_offered_for(kind, scene)), kind)
     first, last = _hours(goal, kind)
     budget, per = goal.budget.amount, goal.budget.per
-    if budget is None and not fresh and trip.get("budget"):
+    if _foreign_budget(goal, scene):
+        budget = None
+    elif budget is None and not fresh and trip.get("budget"):
         budget, per = trip["budget"].get("amount"), trip["budget"].get("per", "total")
     if goal.budget.amount and kind == "stay" and goal.budget.per == "total":
         per = "night"
@@ -321,9 +344,19 @@ def _wish(goal: Goal, scene: Scene) -> dict[str, Any]:
     }
 
 
+def _foreign_budget(goal: Goal, scene: Scene) -> str:
+    """The city's currency where the budget was named in another one, which nothing here can convert."""
+    sold_in = str(scene.lexicon.currency.get(str(goal.city or scene.trip.get("city")), ""))
+    return sold_in if goal.budget.amount and goal.budget.currency and sold_in and goal.budget.currency != sold_in else ""
+
+
 def _search(goal: Goal, scene: Scene) -> Script:
     if goal.unknown_city and not goal.city:
         return (yield from _unknown_city(goal, scene))
+    if ONE_OF_THEM.search(goal.text) and not goal.city:
+        fitting = [str(one["product_id"]) for one in scene.shown if _fits(goal, scene, one)]
+        if len(fitting) == 1 and len(scene.shown) > 1:
+            return (yield from _add(goal, scene, fitting[0]))
     wish = _wish(goal, scene)
     if not wish["city"]:
         return (yield from _ask_city(goal, scene, wish))
@@ -346,17 +379,19 @@ def _run(wish: Mapping[str, Any], scene: Scene, goal: Goal) -> Script:
             break
         if not any(wish.get(key) for key in changes if key != "sort"):
             continue
-        if name == "words" and wish.get("words") and not wish.get("kind"):
-            continue
         if name == "kind" and not wish.get("words"):
             continue
         loosened = name
+        if name == "words" and not wish.get("kind"):
+            changes = {"words": "", "kind": "activity"}  # nothing of that name and no kind: what there is to do
         found = yield do("search_offers", **{**wish, **changes})
         if found.get("ok") is False:
             return phrases.refused(found)
     if not found.get("found"):
         return (yield from _nothing(wish, scene))
-    text = phrases.found(found, wish, scene.lexicon.names.get(str(wish["city"]), ""), loosened, goal.when, scene.today)
+    foreign = _foreign_budget(goal, scene)
+    text = phrases.OTHER_CURRENCY.format(currency=foreign) + " " if foreign else ""
+    text += phrases.found(found, wish, scene.lexicon.names.get(str(wish["city"]), ""), loosened, goal.when, scene.today)
     if wish.get("date") is None or wish.get("adults") is None:
         stay = wish.get("kind") == "stay"
         asked = "dates" if stay and wish.get("date") is None else "date" if wish.get("date") is None else "party"
@@ -381,12 +416,18 @@ def _nothing(wish: Mapping[str, Any], scene: Scene) -> Script:
     return phrases.NOTHING.format(place=place)
 
 
-def _ask_city(goal: Goal, scene: Scene, wish: Mapping[str, Any]) -> Script:
-    told = {key: value for key, value in wish.items() if value and key not in ("time_from", "time_to", "sort", "city")}
+def _note(wish: Mapping[str, Any]) -> Script:
+    """Keep what a search would have used, until what is missing is answered."""
+    told = {key: value for key, value in wish.items() if value and key not in ("time_from", "time_to", "sort")}
     if wish.get("time_from"):
         told["start_time"] = wish["time_from"]
     if told:
         yield do("note_trip", **told)
+    return ""
+
+
+def _ask_city(goal: Goal, scene: Scene, wish: Mapping[str, Any]) -> Script:
+    yield from _note({**wish, "city": None})
     yield do("ask_traveler", question="city")
     yield do("suggest_replies", replies=_city_names(scene)[:4])
     return phrases.ASK_CITY.format(cities=", ".join(_city_names(scene)[:6]))
@@ -468,12 +509,15 @@ def _meant(goal: Goal, scene: Scene) -> str | None:
         return str(shown[at]["product_id"]) if 0 <= at < len(shown) else None
     if goal.product:
         return goal.product
-    wanted = set(goal.words.split())
-    if wanted:
+    if goal.pick == "cheapest":
+        priced = [one for one in shown if one.get("amount")]
+        return str(min(priced, key=lambda one: int(one["amount"]))["product_id"]) if priced else None
+    if goal.pick == "other":
+        others = [one for one in shown if one["product_id"] != scene.trip.get("focus")]
+        return str(others[0]["product_id"]) if len(others) == 1 else None
+    if goal.words:
         for one in shown:
-            row = scene.lexicon.rows.get(str(one["product_id"]))
-            text = fold(f"{one['title']} {' '.join(row.tags) if row else ''}")
-            if all(word in text for word in wanted):
+            if _fits(replace(goal, kind=None), scene, one):
                 return str(one["product_id"])
     if goal.kind:
         of_kind = [one for one in shown if scene.lexicon.kinds.get(str(one["product_id"])) == goal.kind]
@@ -482,6 +526,13 @@ def _meant(goal: Goal, scene: Scene) -> str | None:
     if scene.trip.get("focus"):
         return str(scene.trip["focus"])
     return str(shown[0]["product_id"]) if len(shown) == 1 else None
+
+
+def _fits(goal: Goal, scene: Scene, offered: Mapping[str, Any]) -> bool:
+    """Is it of the kind, and has it all the words, that the goal names?"""
+    row = scene.lexicon.rows.get(str(offered["product_id"]))
+    text = fold(f"{offered['title']} {' '.join(row.tags) if row else ''}")
+    return (not goal.kind or (row is not None and row.kind == goal.kind)) and all(word in text for word in goal.words.split())
 
 
 def _choose(goal: Goal, scene: Scene) -> Script:
@@ -501,7 +552,8 @@ def _choose(goal: Goal, scene: Scene) -> Script:
 def _add(goal: Goal, scene: Scene, product: str) -> Script:
     kind = scene.lexicon.kinds.get(product)
     title = _title(scene, product)
-    start, end = _days(goal, scene.trip, kind)
+    offered = next((one for one in scene.shown if one["product_id"] == product), {})
+    start, end = _days(goal, _as_offered(scene.trip, offered), kind)
     people = _people(goal, scene.trip)
     if start is None or people["adults"] is None:
         told: dict[str, Any] = {
@@ -522,12 +574,28 @@ def _add(goal: Goal, scene: Scene, product: str) -> Script:
         "end_date": end.isoformat() if end and kind == "stay" else None,
         "start_time": at or None,
         **people,
+        "option_id": offered.get("option_id"),
         "quantity": goal.rooms,
     }
     done = yield do("add_to_cart", **asked_for)
     if done.get("ok") and (goal.when.ambiguous or None):
         return phrases.added(done) + " " + phrases.AMBIGUOUS.format(day=phrases.day(start), other=phrases.day(goal.when.ambiguous or start))
     return (yield from _after_add(done, asked_for, goal, scene, title))
+
+
+def _as_offered(trip: Mapping[str, Any], offered: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The trip with the days an offer was shown for: a later search of the same message may have been about others."""
+    if not offered.get("date"):
+        return trip
+    return {**trip, "start_date": offered["date"], "end_date": offered.get("end_date")}
+
+
+def _only_offered_for(kind: str | None, scene: Scene) -> Mapping[str, Any]:
+    """An offer of this kind where the last answer was about several kinds: each has its own days there."""
+    kinds = {scene.lexicon.kinds.get(str(one["product_id"])) for one in scene.shown}
+    if len(kinds) < 2:
+        return {}
+    return next((one for one in scene.shown if scene.lexicon.kinds.get(str(one["product_id"])) == kind), {})
 
 
 def _after_add(done: Mapping[str, Any], asked: Mapping[str, Any], goal: Goal, scene: Scene, title: str) -> Script:
@@ -672,7 +740,7 @@ def _change(goal: Goal, scene: Scene) -> Script:
         lines = list(scene.lines)  # "make it three people" is about the trip
     if not lines:
         if scene.shown or scene.trip.get("city"):
-            return (yield from _search(replace(goal, act="search"), scene))
+            return (yield from _search(replace(goal, act="inform"), scene))
         return (yield from _ask_city(goal, scene, _wish(goal, scene)))
     told = []
     for line in lines[:4]:
@@ -712,7 +780,7 @@ def _remove(goal: Goal, scene: Scene) -> Script:
     lines = _lines_meant(goal, scene)
     if not lines:
         if not scene.lines:
-            return phrases.EMPTY
+            return phrases.FINE if scene.shown else phrases.EMPTY
         yield do("show_cart")
         return phrases.REMOVE_WHICH
     titles = []
@@ -729,6 +797,10 @@ def _total(scene: Scene) -> Script:
 
 
 def _checkout(scene: Scene) -> Script:
+    waiting = scene.trip.get("asked_about")
+    if waiting and scene.trip.get("question") == "start_time":  # not in the cart yet, and silently left out would be worse
+        yield do("ask_traveler", question="start_time", product_id=str(waiting))
+        return phrases.START_FIRST.format(title=_title(scene, str(waiting)))
     if not scene.lines:
         if (scene.facts.get("cart") or {}).get("unpaid"):
             return (yield from _paid())

@@ -118,7 +118,8 @@ YEAR = r"(?:,?\s*(?P<year{0}>20\d\d)\b)?"
 class When:
     """Days the traveler named. `end` is the last day (of a stay: the day of departure); `past` marks a day that is over.
 
-    `ambiguous` holds the other day a phrase such as "next Saturday" may mean.
+    `ambiguous` holds the other day a phrase such as "next Saturday" may mean; `impossible` the words of a day no calendar has;
+    `backwards` says that the last day named lies before the first.
     """
 
     start: date | None = None
@@ -127,6 +128,8 @@ class When:
     past: bool = False
     flexible: bool = False
     ambiguous: date | None = None
+    impossible: str = ""
+    backwards: bool = False
 
 
 @dataclass(slots=True)
@@ -222,7 +225,11 @@ def read_when(text: Text, today: date, trip: tuple[date, date] | None = None) ->
     `trip` is the first and last day already talked about: "the 13th" and "on Friday" mean one of these days where they can.
     """
     nights = _read_nights(text)
+    if no_day := _impossible(text):
+        return When(nights=nights, impossible=no_day)
     found = _read_range(text, today)
+    if found is not None and found.backwards:
+        return When(nights=nights, backwards=True)
     if found is None:
         days: list[date] = []
         other: date | None = None
@@ -246,6 +253,23 @@ def read_when(text: Text, today: date, trip: tuple[date, date] | None = None) ->
         end = found.start + timedelta(days=nights)
     past = found.start is not None and found.start < today
     return When(found.start, end, nights, past, found.flexible, found.ambiguous)
+
+
+def _impossible(text: Text) -> str:
+    """ "31 February", "the 32nd of March", "2027-02-30": the words, where a month is named that has no such day."""
+    for pattern, day_at, month_at in (
+        (rf"\b(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? ({MON})(?!\w)", 1, 2),
+        (rf"\b({MON}) (\d{{1,2}})(?:st|nd|rd|th)?(?![\d:])\b(?!\s*(?:people|adults|guests|persons|pm|am|nights?))", 2, 1),
+    ):
+        for match in text.finditer(pattern):
+            if match[month_at] == "may" and re.search(r"\b(?:i|we|you|he|she|they) $", text.text[: match.start()]):
+                continue
+            if _date(2028, _month(match[month_at]), int(match[day_at])) is None:  # a leap year
+                return f"{int(match[day_at])} {match[month_at].strip('. ').title()}"
+    for match in text.finditer(r"\b(20\d\d-\d\d-\d\d)\b"):
+        if _iso(match[1]) is None:
+            return match[1]
+    return ""
 
 
 def _read_nights(text: Text) -> int | None:
@@ -318,8 +342,10 @@ def _range_of(index: int, match: re.Match[str], today: date) -> When | None:
         last = first + timedelta(days=(WEEKDAYS[match[3]] - first.weekday()) % 7 or 7)
     if first is None or last is None:
         return None
-    if last < first:
-        later = _date(last.year + 1, last.month, last.day)
+    if last < first or (last - first).days > 300:
+        if index in (0, 1, 2, 3) and first.month == last.month and first.day > last.day:
+            return When(backwards=True)
+        later = _date(last.year + 1, last.month, last.day) if last < first else last
         last = later if later is not None and later > first else last
     return When(first, last) if last >= first else None
 
@@ -415,6 +441,10 @@ def _leave_time(text: Text, match: re.Match[str]) -> None:
 
 
 def _named_weekday(text: Text, today: date) -> When | None:
+    match = text.find(rf"\blast ({WD})\b(?! (?:of|in))")
+    if match:
+        text.take(match, "date")
+        return When(today - timedelta(days=(today.weekday() - WEEKDAYS[match[1]] - 1) % 7 + 1))
     match = text.find(rf"\b(?:the )?({WD}) (?:of )?(next|this|the following) week\b")
     if match:
         text.take(match, "date")
@@ -440,6 +470,13 @@ def _named_weekday(text: Text, today: date) -> When | None:
     return None
 
 
+PARTS_OF_MONTH = {
+    "first": (1, 7), "second": (8, 14), "third": (15, 21), "fourth": (22, 28), "last": (0, 0), "early": (1, 10), "beginning": (1, 10),
+    "start": (1, 10), "mid": (11, 20), "middle": (11, 20), "late": (21, 0), "end": (21, 0),
+}  # fmt: skip
+"""First and last day of "the second week of March", "late May"; 0 counts from the month's end."""
+
+
 def _stretch(text: Text, today: date) -> When | None:
     saturday = today + timedelta(days=(5 - today.weekday()) % 7)
     if today.weekday() == 6:
@@ -458,6 +495,17 @@ def _stretch(text: Text, today: date) -> When | None:
         first = today if match[1] == "this" else (today.replace(day=1) + timedelta(days=32)).replace(day=1)
         last = (first.replace(day=1) + timedelta(days=32)).replace(day=1) - timedelta(days=1)
         return When(first, last, flexible=True)
+    match = text.find(
+        rf"\b(?:in |during |for )?(?:the )?(first|second|third|fourth|last|early|mid|late|beginning|start|middle|end)(?: week)?(?:[ -](?:of|in))?[ -]({MON})(?: (20\d\d))?(?!\w)"
+    )
+    if match:
+        first = _coming(today, _month(match[2]), 1, match[3]) or today
+        last = (first + timedelta(days=32)).replace(day=1) - timedelta(days=1)
+        span = PARTS_OF_MONTH[match[1]]
+        text.take(match, "date")
+        begin = first + timedelta(days=span[0] - 1) if span[0] > 0 else last - timedelta(days=6)
+        end = first + timedelta(days=span[1] - 1) if span[1] > 0 else last
+        return When(max(begin, today), max(end, today), flexible=True)
     match = text.find(rf"\b(?:in|during|this|next|for|early|late|mid|of) ({MON})(?: (20\d\d))?(?!\w)")
     if match and not (match[1].startswith("mar") and match[1] not in ("mar", "march")):
         first = _coming(today, _month(match[1]), 1, match[2]) or today
@@ -611,6 +659,10 @@ def read_party(text: Text, *, answering: bool = False) -> Party:
     if match:
         text.take(match, "people")
         return Party(more=number(match["n"]) if match["n"] else 1)
+    match = text.find(r"(?<![\d/.:-])(?P<a>\d{1,2}) ?(?:\+|&|plus) ?(?P<c>\d{1,2})(?! ?(?:[\d/.:%€$£]|nights?|days?|weeks?|hours?))")
+    if match:
+        text.take(match, "people")
+        return Party(number(match["a"]), number(match["c"]), zero=match["a"] == match["c"] == "0")
     me = 1 if text.find(r"\b(?:and (?:me|myself|i)\b|(?:me|myself) and\b|with (?:me|my)\b|\bi and my)") else 0
     children = _count(text, CHILDREN)
     infants = _count(text, INFANTS)
@@ -619,7 +671,7 @@ def read_party(text: Text, *, answering: bool = False) -> Party:
     total = None
     match = text.find(rf"\b(?:a |the )?(?:party|group|family|team|table|crew|bunch) (?:of|for) ({SMALL})\b")
     if match is None:
-        match = text.find(rf"\b({NUM})[ -](?:{PEOPLE})\b")
+        match = text.find(rf"\b({NUM})[ -](?:{PEOPLE})\b") or text.find(rf"\b(\d{{1,3}})(?:{PEOPLE}|p)\b")
     if match is None:
         match = text.find(
             rf"\bfor (?:the |all |us )?({SMALL})(?: of us)?\b(?!\s*(?:night|day|week|hour|month|min|euro|eur|usd|dollar|pound|am|pm|o'clock|%|k\b|star|thing|:|\.\d|,\d|\x1f))"
@@ -775,8 +827,8 @@ def read_ordinal(text: Text) -> int | None:
     if match:
         text.take(match, "ordinal")
         return number(match[1])
-    match = text.find(r"\bthe (last|bottom) (?:one|option)\b")
-    if match:
+    match = text.find(r"\b(?:the )?(?:(last|bottom|latest)|earliest|top)(?: (?:one|option|time|start|slot|table)|(?= please)|[.!]*$)")
+    if match and not text.find(r"\bthe \w+ (?:day|week|night|month)\b"):
         text.take(match, "ordinal")
-        return -1
+        return -1 if match[1] else 1
     return None

@@ -22,12 +22,17 @@ HELP = (
 OUTSIDE = "That is outside what I can do. I plan and book trips here; for example:"
 NOBODY = "At least one person has to travel. How many are you?"
 TOO_MANY = "For {count} people a travel expert should look at it: up to 50 can be booked here at once. Shall I get a person?"
+NO_SUCH_DAY = "There is no {day}. Which day would you like?"
+BACKWARDS = "The day you leave has to be after the day you arrive. When do you arrive and leave?"
+START_FIRST = "One thing first: at what time would you like {title}? It is not in your cart yet."
+OTHER_CURRENCY = "Prices here are in {currency}, so I could not compare them with your budget."
 PAST = "{day} is in the past. Which day from today on would you like?"
 ASK_CITY = "Where would you like to go? We sell in {cities} and more."
 UNKNOWN_CITY = "We have nothing in {city} yet. We sell in {cities}. Would one of these do?"
 WHERE_WE_ARE = "That is where we are now. What would you like to do next?"
 TROUBLE = "That did not work just now, sorry; nothing was changed. Please try again, or ask for a person."
 FINE = "No problem. Tell me what you would like instead."
+LANGUAGE = "I understand English best. One of our travel experts may speak your language; shall I get a person?"
 WELCOME = "You're welcome! Is there anything else I can do for your trip?"
 BYE = "Have a wonderful trip! Your cart and bookings stay right here."
 NOTHING = "I found nothing that fits in {place}. Shall we try something else?"
@@ -99,9 +104,9 @@ LOOSENED = {
 }
 
 
-def day(one: date) -> str:
-    """Sat 5 Dec, with the year where it is not the near one."""
-    return f"{one:%a} {one.day} {one:%b}"
+def day(one: date, today: date | None = None) -> str:
+    """Sat 5 Dec; beside a `today`, with the year where it is another one."""
+    return f"{one:%a} {one.day} {one:%b}" + (f" {one.year}" if today is not None and one.year != today.year else "")
 
 
 def listed(items: Sequence[str]) -> str:

@@ -13,9 +13,12 @@ from datetime import date
 from functools import cached_property
 
 from rapidfuzz import fuzz, process
+from rapidfuzz.distance import OSA
 
 from bot.offline.grammar import (
     MONTHS,
+    SMALL,
+    WD,
     WEEKDAYS,
     Budget,
     Clock,
@@ -303,10 +306,6 @@ STOP = frozenset(
         "party",
         "adult",
         "adults",
-        "child",
-        "children",
-        "kids",
-        "kid",
         "city",
         "today",
         "tomorrow",
@@ -411,7 +410,13 @@ ACTS: Sequence[tuple[str, str]] = (
     ("restart", r"\b(?:start (?:over|again|from scratch)|forget everything|reset|clear (?:the |my )?(?:cart|basket|everything)|new trip|empty (?:the|my) (?:cart|basket))\b"),
 )  # fmt: skip
 GREET = re.compile(
-    r"^(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|hiya|howdy|hola|greetings|yo)\b[ ,!.]*(?:there|again|everyone|traveloure)?[ ,!.]*"
+    r"^(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|hiya|howdy|hola|greetings|yo)\b[ ,!.?]*(?:there|again|everyone|traveloure|anyone|anybody|somebody)?[ ,!.?]*(?:there)?[ ,!.?]*"
+)
+HOW_PAY = re.compile(
+    r"\b(?:how (?:does|do|can|would|will) (?:the )?(?:paying|payments?|i pay|we pay|it work with pay\w*)|is it (?:safe|secure)|safe to pay|secure payment|which cards|payment methods?)\b"
+)
+LANGUAGE = re.compile(
+    r"\b(?:speak|talk|in) (?:spanish|french|german|italian|portuguese|japanese|chinese|another language)\b|\bother languages?\b"
 )
 THANKS = re.compile(r"\b(?:thanks?|thank you|thx|cheers|much appreciated|great help|you'?re (?:great|the best|awesome)|ta)\b")
 BYE = re.compile(
@@ -426,6 +431,61 @@ OUTSIDE = re.compile(
 )
 
 
+COMMANDS = frozenset(
+    [
+        "remove",
+        "delete",
+        "change",
+        "checkout",
+        "cancel",
+        "total",
+        "cheaper",
+        "cheapest",
+        "people",
+        "person",
+        "adults",
+        "children",
+        "nights",
+        "night",
+        "dinner",
+        "lunch",
+        "breakfast",
+        "hotel",
+        "restaurant",
+        "activity",
+        "tomorrow",
+        "today",
+        "tonight",
+        "weekend",
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+        "january",
+        "february",
+        "march",
+        "april",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+        "please",
+        "instead",
+        "morning",
+        "afternoon",
+        "evening",
+        "second",
+        "third",
+        "details",
+    ]
+)
+NO_SLIPS = frozenset(["charge", "chance", "hostel", "diner", "adult", "children's", "lights", "might", "sight", "fright", "persons"])
+"""Words of their own that are one letter away from a command."""
+
 EXPLICIT_ADD = re.compile(r"\b(?:add|book|reserve|take|choose|pick|select|put|buy|get (?:me|us)|sign (?:me|us) up|i'll have|we'll have)\b")
 ASKS_FOR = re.compile(r"\b(?:is there|are there|do you have|have you got|anything|something|any)\b")
 PREFERENCE = re.compile(r"^(?:we|i) (?:really )?(?:love|like|enjoy|are into|am into|prefer)\b")
@@ -433,6 +493,12 @@ OTHER_TIME = re.compile(r"\b(?:different|another|other|earlier|later) (?:time|ho
 INDEFINITE = re.compile(
     r"^(?:i(?:'d| would) like |i want |we want |find |show (?:me |us )?|looking for |need |i need |is there |are there |do you have )*(?:a|an|any|some)\b"
 )
+VAGUE = re.compile(r"\bsomething (?:fun|nice|special|cool|different|exciting|romantic) for\b")
+BY_PRICE = re.compile(
+    r"\b(?:the )?(?:cheaper|cheapest|least expensive|lowest priced?)(?: one| option| of (?:them|those|these|the \w+))?[.!]*(?: please)?[.!]*$"
+)
+ASKS_AGAIN = re.compile(r"\b(?:any|anything|something|show|find|is there|are there|do you have|got|more|too)\b")
+OTHER_ONE = re.compile(r"\b(?:the|that) other(?: one)?\b")
 CHANGE_FIRST = re.compile(
     r"^(?:please |can (?:you|we|i) |could (?:you|we|i) |i(?:'d| would) like to |i want to |let'?s )*(?:change|move|switch|reschedule|make|update|modify)\b"
 )
@@ -456,6 +522,7 @@ class Goal:
     product: str | None = None
     product_score: float = 0.0
     rooms: int | None = None
+    pick: str = ""  # "cheapest" or "other": one of those shown, by what it is among them
     unknown_words: str = ""  # what no listing says; searched for when somebody asks "is there anything ..."
 
     @property
@@ -528,6 +595,9 @@ class Lexicon:
         for word in re.findall(r"[a-z0-9]+", folded):
             if word in STOP or len(word) < 3 or word.isdigit():
                 continue
+            if word in ("kid", "kids", "child", "children"):
+                kept += [one for one in ("kids", "family") if one in self.words and one not in kept]
+                continue
             known = word if word in self.words else self._near(word) or (word if word in SPECIFIC else None)
             if known and known not in kept:
                 kept.append(known)
@@ -541,6 +611,33 @@ class Lexicon:
             return None
         best = process.extractOne(word, self.words, scorer=fuzz.ratio, score_cutoff=86)
         return best[0] if best and best[0][0] == word[0] else None
+
+    def mended(self, text: str) -> str:
+        """Slips of the keyboard in the words that say what to do ("remvoe", "chekout"), where no listing uses the word."""
+
+        def mend(match: re.Match[str]) -> str:
+            word = match[0]
+            if word in COMMANDS or word in STOP or word in self.words or word in NO_SLIPS or kinds_in(word):
+                return word
+            near = [one for one in COMMANDS if one[0] == word[0] and OSA.distance(word, one, score_cutoff=1) <= 1]
+            return near[0] if len(near) == 1 else word
+
+        return re.sub(r"[a-z]{5,}", mend, text)
+
+    @cached_property
+    def _denied(self) -> tuple[re.Pattern[str], re.Pattern[str]]:
+        places = "|".join(re.escape(name) for name in sorted(self._cities, key=len, reverse=True) if len(name) > 2) or "(?!)"
+        value = rf"(?:on |for |in |to |at )?(?:the )?(?:{WD}|{SMALL}(?:st|nd|rd|th)?(?: (?:people|persons?|adults?|nights?|days?))?|today|tomorrow|{places})"
+        return (
+            re.compile(rf",? ?\b(?:and )?(?:not|instead of|rather than) {value}(?=$|[.,!?])"),
+            re.compile(rf"^(?:no,? )?not {value}(?:,| but)+ ?(?=\w)"),
+        )
+
+    def without_denied(self, clause: str) -> str:
+        """ "Sunday, not Saturday" and "not Saturday but Sunday" without what was taken back."""
+        behind, before = self._denied
+        kept = behind.sub(" instead", before.sub("instead ", clause)).strip()
+        return clause if kept in ("", "instead") else kept
 
     def product_in(self, folded: str, among: Sequence[str] | None = None) -> tuple[str, float] | None:
         """(product id, 0..100) of a product named in the text, typos and missing words forgiven."""
@@ -638,11 +735,13 @@ def understand(
     trip: tuple[date, date] | None = None,
 ) -> list[Goal]:
     """The goals of a message. `question` is what we last asked; `shown` and `in_cart` are product ids that "the boat" may mean."""
-    text = normal(words)
+    text = lexicon.mended(normal(words))
     rest = GREET.sub("", text).strip()
     if not rest:
         return [Goal("greet", text)]
-    goals = [_goal(clause, words, lexicon, today, question, shown, in_cart, trip) for clause in split_clauses(rest)]
+    goals = [_goal(lexicon.without_denied(clause), words, lexicon, today, question, shown, in_cart, trip) for clause in split_clauses(rest)]
+    understood = [goal for goal in goals if goal.act != "unclear"]
+    goals = understood or goals[:1]  # chat around what was understood needs no answer
     merged: list[Goal] = []
     for goal in goals:
         if merged and PREFERENCE.search(goal.text) and goal.ordinal is None and merged[-1].act in ("search", "inform"):
@@ -715,7 +814,8 @@ def _goal(
     if city:
         folded = folded.replace(city[1], " ")
     found_kinds = kinds_in(folded_clause)
-    kind = found_kinds[0][1] if found_kinds else None
+    vague = bool(VAGUE.search(folded_clause)) and len(found_kinds) > 1  # "something romantic for dinner" is about dinner
+    kind = next((name for _, name in found_kinds if not (vague and name == "activity")), None)
     content = lexicon.content(folded)
     act = _act(clause)
     product = lexicon.product_in(folded, shown) or lexicon.product_in(folded, in_cart)
@@ -739,6 +839,10 @@ def _goal(
         rooms=rooms,
         unknown_words=" ".join([word for word in re.findall(r"[a-z]{4,}", folded) if word not in STOP][:3]),
     )
+    if BY_PRICE.search(clause) and not ASKS_AGAIN.search(clause) and not goal.city and not goal.words:
+        return replace(goal, act="choose", pick="cheapest")
+    if OTHER_ONE.search(clause) and not (goal.kind or goal.words or goal.city):
+        return replace(goal, act="choose", pick="other")
     named_before = goal.product is not None and (goal.product in shown or goal.product in in_cart) and goal.product_score >= 70
     return replace(goal, act=_decide_act(goal, act, clause, named_before))
 
@@ -759,6 +863,10 @@ def _decide_act(goal: Goal, act: str | None, clause: str, named_before: bool) ->
     """The act of a clause, where the words alone leave room."""
     chosen = goal.ordinal is not None or (goal.product is not None and goal.product_score >= 55)
     told = goal.party.said or goal.when.start or goal.when.nights or goal.clock.at or goal.rooms
+    if HOW_PAY.search(clause):
+        return "how_pay"
+    if LANGUAGE.search(clause):
+        return "language"
     if act in ("human", "paid", "refund", "trips", "promo", "restart", "help"):
         return act
     if act == "cancel":

@@ -16,7 +16,7 @@ from channels.main import House
 from channels.web import session, uploads
 from channels.web.errors import SignInNeeded
 from channels.web.limits import Limits
-from channels.web.stream import EventStream, Reader, follow, read_page
+from channels.web.stream import MOST_SEQ, EventStream, Reader, follow, read_page
 from core import conversations, handoff, people
 from core.engine import Actor, new_id
 from core.errors import Invalid, NotFound
@@ -69,6 +69,7 @@ def router(house: House, limits: Limits) -> APIRouter:
     def open_session(request: Request, opening: Opening, authorization: Annotated[str, Header()] = "") -> dict[str, str]:
         known = _bearer(authorization)
         if known is not None and known.conversation_id:
+            limits.check("sessions", known.conversation_id)
             now = engine.clock()
             with engine.db.write() as tx:
                 token = people.open_session(tx, known.account_id, "chat", now, conversation_id=known.conversation_id)
@@ -114,14 +115,14 @@ def router(house: House, limits: Limits) -> APIRouter:
         return Response(status_code=204)
 
     @api.get("/history")
-    def history(actor: Traveler, after: Annotated[int, Query(ge=0)] = 0) -> list[dict[str, Any]]:
+    def history(actor: Traveler, after: Annotated[int, Query(ge=0, le=MOST_SEQ)] = 0) -> list[dict[str, Any]]:
         """One page of events after a number, oldest first; ask again until the page is empty."""
         return [line for _, line in read_page(house, actor.conversation_id, after, _reader(actor.conversation_id))]
 
     @api.get("/events")
     def events(
         actor: Traveler,
-        after: Annotated[int, Query(ge=0)] = 0,
+        after: Annotated[int, Query(ge=0, le=MOST_SEQ)] = 0,
         last_event_id: Annotated[str, Header()] = "",
     ) -> EventStream:
         limits.check("streams", actor.conversation_id)

@@ -24,6 +24,7 @@ from channels.render import wire
 from core import conversations
 
 PAGE = 200
+MOST_SEQ = 2**31 - 1  # of a line in a log
 PING = b": ping\n\n"
 PING_AFTER = 15.0  # seconds of silence
 SILENCE: Mapping[str, Any] = {"kind": "silence"}

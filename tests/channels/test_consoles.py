@@ -12,7 +12,7 @@ from sqlalchemy import select
 from channels.web.consoles import words
 from core import bookings, conversations, handoff, notices, people, requests
 from core.payments import collect
-from core.schema import booking, booking_request
+from core.schema import booking, booking_request, refund
 from tests import builders
 from tests.channels.conftest import Live
 from tests.gateway import MemoryGateway
@@ -68,6 +68,7 @@ def test_no_post_counts_without_its_proof(live: Live) -> None:
     posts = {
         f"/provider/requests/{request_id}/approve": "provider",
         f"/provider/requests/{request_id}/decline": "provider",
+        f"/provider/bookings/{request_id}/cancel": "provider",
         f"/desk/c/{conversation_id}/claim": "expert",
         f"/desk/c/{conversation_id}/return": "expert",
         "/signout": "operator",
@@ -274,3 +275,21 @@ def test_a_handed_back_conversation_leaves_the_waiting_list(live: Live) -> None:
     traveler.post("/chat/v1/person", json={"want": True})
     traveler.post("/chat/v1/person", json={"want": False})
     assert handoff.queue(live.house.engine) == []
+
+
+def test_a_provider_who_cannot_keep_a_booking_gives_everything_back(live: Live, payment: str, gateway: MemoryGateway) -> None:
+    engine = live.house.engine
+    collect.ensure_link(engine, payment)
+    gateway.pay("cs_1")
+    collect.sync(engine, payment)
+    with engine.db.read() as tx:
+        row = tx.execute(select(booking.c.id, booking.c.provider_id, booking.c.amount)).one()
+    stranger = live.person("Other Provider", "provider", "somebody-else")
+    assert stranger.post(f"/provider/bookings/{row.id}/cancel", data={"reason": "x"}).status_code == 409
+    paul = live.person("Paul Provider", "provider", row.provider_id)
+    assert "Cancel this booking" in paul.get("/provider").text
+    done = paul.post(f"/provider/bookings/{row.id}/cancel", data={"reason": "the boat leaks"})
+    assert done.headers["location"] == "/provider?done=cancel"
+    with engine.db.read() as tx:
+        assert tx.execute(select(booking.c.status)).scalar_one() == "CANCELLED"
+        assert tx.execute(select(refund.c.amount)).scalar_one() == row.amount

@@ -22,7 +22,7 @@ from core.catalogue import listing, listings
 from core.catalogue_files import check, clean_leftovers, export, import_files, notation, records
 from core.db import Database
 from core.engine import Actor, Engine
-from core.errors import Busy, Invalid, NotFound
+from core.errors import Busy, Invalid, NotFound, Refused
 from core.search import Wish, cities, search
 from tests.conftest import NOW, Clock
 
@@ -822,7 +822,7 @@ def test_the_cart_meets_a_withdrawn_product_with_a_sentence(engine: Engine, tmp_
     actor = traveler(engine)
     carts.add(engine, actor, Ask("sail", "sail.half", DAY, local_start="09:00", units={"ADULT": 1}))
     take_in(engine.db, tmp_path, LISBON, POLICY, PROVIDER, BOAT, VILLA, FEE)
-    with pytest.raises(NotFound, match="There is no product 'sail'"):
+    with pytest.raises(Refused, match="is no longer on sale"):
         bookings.propose_checkout(engine, actor)
 
 

@@ -30,7 +30,7 @@ def lines(listed: Listing, asked: Ask, **kw: Any) -> list[tuple[str, int]]:
 def test_people_pay_by_their_unit() -> None:
     listed = listing(option(amount=4_550))
     assert lines(listed, ask(ADULT=2, CHILD=1, INFANT=1)) == [("base", 9_100), ("base", 2_275), ("base", 0)]
-    assert lines(listed, ask(SENIOR=1, ADULT=1)) == [("base", 9_100)]  # a type the option does not sell travels as an adult
+    assert lines(listed, ask(SENIOR=1, ADULT=1)) == [("base", 4_550), ("base", 4_550)]  # a type the option does not sell pays as an adult
 
 
 def test_nights_are_grouped_by_the_rate_that_gave_them() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core import availability
 from core.availability import UNLIMITED, Ask, Vacancy, vacancies
-from core.catalogue import Listing, Start
+from core.catalogue import Listing, Start, Unit
 from core.errors import Invalid, Refused
 from core.settings import Rules
 from tests.listings import closing, listing, option, restriction, rule
@@ -105,6 +105,21 @@ def test_what_can_be_known_beforehand_is_said_in_a_sentence() -> None:
     today = Ask("p", "o", NOW.date(), None, "14:00", {"ADULT": 2})
     availability.check(activity, activity.options[0], today, NOW.replace(hour=10, minute=59), Rules())
     assert "It has to be booked 3 hours ahead." in refused(activity, today, NOW.replace(hour=11))
+
+
+def test_children_are_never_sold_as_adults_where_they_are_too_young() -> None:
+    """A type that an option does not sell pays as an adult, and is judged by who they really are."""
+
+    def told(listed: Listing, **units: int) -> str:
+        return refused(listed, Ask("p", "o", DAY, None, "", units))
+
+    bar = listing(option(units=()), min_age=18)
+    assert told(bar, ADULT=2, CHILD=1) == "Product is for people aged 18 and over."
+    teens = listing(option(units=(Unit("ADULT", 13, None, 1, 10_000, None),)))
+    assert told(teens, ADULT=2, CHILD=1) == "Product is for people aged 13 and over."
+    school = listing(option(units=()), min_age=6)
+    availability.check(school, school.options[0], Ask("p", "o", DAY, None, "", {"ADULT": 1, "CHILD": 2}), NOW, Rules())
+    assert told(school, ADULT=1, INFANT=1) == "Product is for people aged 6 and over."
 
 
 def test_a_stay_has_its_own_rules() -> None:

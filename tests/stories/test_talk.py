@@ -13,7 +13,7 @@ from core.db import Database
 from core.engine import Actor, Engine
 from core.errors import Invalid, NotFound
 from core.payments import collect
-from core.schema import booking, cart_item, message, payment, rate_plan, slot, turn
+from core.schema import booking, cart_item, message, payment, product, rate_plan, slot, turn
 from tests import market
 from tests.conftest import Clock
 from tests.gateway import MemoryGateway
@@ -157,7 +157,7 @@ def test_what_is_missing_is_asked_once_and_remembered(shop: Engine) -> None:
         ("🎉🎉🎉", "not sure I understood"),
         ("ボートに乗りたい", "not sure I understood"),
         ("<script>alert(1)</script>", "not sure I understood"),
-        ("'; DROP TABLE booking; --", "not sure I understood"),
+        ("'; DROP TABLE booking; --", "Your cart is empty"),
         ("what's the weather like", "outside what I can do"),
     ],
 )
@@ -273,6 +273,100 @@ def test_the_date_form_is_checked_and_says_what_was_chosen(shop: Engine) -> None
     talk.press("Send", {"date": "2026-12-01", "end_date": "2026-12-03", "adults": "2", "children": "0"})
     assert talk.cards()[0]["price"] == "€180"
     assert talk.cards()[0]["price_note"] == "2 nights, 2 adults"
+
+
+def test_what_was_offered_is_added_for_the_days_and_the_room_it_was_offered_with(shop: Engine) -> None:
+    """One message asks for three things on three days; each is added for its own."""
+    talk = Talk(shop)
+    talk.say("A hotel in Lisbon for 2 nights from Friday, dinner on Friday and a boat trip on Saturday for 2")
+    assert [card["title"] for card in talk.cards()] == ["Casa do Miradouro", "Dinner with fado at Tasca da Bica", "Sunset sail on the Tejo"]
+    talk.say("the first one")
+    talk.say("the dinner at 9pm")
+    talk.say("the boat")
+    with shop.db.read() as tx:
+        rows = tx.execute(select(cart_item)).all()
+    assert [(row.product_id, row.local_date.isoformat(), row.local_start) for row in rows] == [
+        ("casa-miradouro", "2026-11-27", ""),
+        ("fado-dinner", "2026-11-27", "21:00"),
+        ("sunset-sail", "2026-11-28", "17:30"),
+    ]
+
+
+def test_a_start_time_that_a_button_asks_for_can_be_answered_in_words(shop: Engine) -> None:
+    talk = Talk(shop)
+    talk.say("dinner in Lisbon on Saturday for two")
+    assert "At what time" in talk.press("Add to trip")
+    assert "not in your cart yet" in talk.say("checkout")
+    assert lines(talk) == []
+    talk.say("9pm")
+    assert lines(talk) == [("fado-dinner", 8400)]
+    talk.say("checkout")
+    assert talk.of("summary")[0]["total"]["amount"] == "€84"
+
+
+@pytest.mark.parametrize(
+    ("words", "chosen"),
+    [
+        ("the cheapest one please", "tram-tour"),
+        ("the cheaper one", "tram-tour"),
+        ("teh secnd one", "tile-workshop"),
+        ("the boat", "sunset-sail"),
+    ],
+)
+def test_one_of_those_shown_is_chosen(shop: Engine, words: str, chosen: str) -> None:
+    talk = Talk(shop)
+    talk.say("something fun in Lisbon on Saturday for two")
+    talk.say(words)
+    if chosen == "tile-workshop":
+        talk.say("10am")
+    assert [product_id for product_id, _ in lines(talk)] == [chosen]
+
+
+@pytest.mark.parametrize(
+    ("words", "day", "title"),
+    [
+        ("I said Sunday not Saturday", "Sun 29 Nov", "Sunset sail on the Tejo"),
+        ("not Saturday but Sunday", "Sun 29 Nov", "Sunset sail on the Tejo"),
+        ("sorry, Rome not Lisbon", "Sat 28 Nov", "Fresh pasta class"),
+    ],
+)
+def test_what_is_taken_back_does_not_count(shop: Engine, words: str, day: str, title: str) -> None:
+    talk = Talk(shop)
+    talk.say("a boat trip in Lisbon on Saturday for 2")
+    assert f"for two on {day}" in talk.say(words)
+    assert talk.cards()[0]["title"] == title
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        ("a hotel in Lisbon from 31 February to 2 March for 2", "There is no 31 February."),
+        ("a hotel in Lisbon from 5 May to 3 May for 2", "has to be after the day you arrive"),
+        ("a hotel in Lisbon last Monday for 2", "Mon 23 Nov is in the past."),
+        ("a hotel in Lisbon on 2020-01-01 for 2", "Wed 1 Jan 2020 is in the past."),
+    ],
+)
+def test_a_day_that_cannot_be_is_said_so_and_the_rest_is_kept(shop: Engine, words: str, answer: str) -> None:
+    talk = Talk(shop)
+    assert answer in talk.say(words)
+    assert "a place to stay in Lisbon for two from Wed 3 Mar to Fri 5 Mar" in talk.say("from 3 to 5 March")
+
+
+def test_children_pay_as_adults_only_where_they_may_come(shop: Engine) -> None:
+    talk = Talk(shop)
+    with shop.db.write() as tx:
+        tx.execute(update(product).where(product.c.id == "fado-dinner").values(min_age=18))
+    talk.say("dinner in Lisbon on Saturday for 2 adults and 1 child")
+    assert talk.cards() == []
+    talk.say("a hotel in Lisbon on Saturday, 2+1")
+    talk.press("Add to trip")
+    assert "2 adults, 1 child" in talk.text
+
+
+def test_a_budget_in_another_currency_is_not_taken_for_the_citys(shop: Engine) -> None:
+    talk = Talk(shop)
+    assert "Prices here are in EUR" in talk.say("a hotel in Lisbon on Saturday for 2 under 10 dollars")
+    assert talk.cards()[0]["title"] == "Casa do Miradouro"
 
 
 def test_messages_that_cannot_be_said_are_refused_whole(shop: Engine) -> None:

@@ -13,7 +13,7 @@ from channels.phrases import has, phrase
 from channels.web import session
 from channels.web.consoles import words
 from channels.web.session import Seat
-from channels.web.stream import EventStream, Line, Reader, follow, read_page
+from channels.web.stream import MOST_SEQ, EventStream, Line, Reader, follow, read_page
 from channels.web.views import page
 from core import conversations, handoff, reports
 from core.engine import Actor
@@ -98,7 +98,7 @@ def router(house: House) -> APIRouter:
     def events(
         seat: Expert,
         c: Annotated[str, Query(max_length=64)] = "",
-        after: Annotated[int, Query(ge=0)] = 0,
+        after: Annotated[int, Query(ge=0, le=MOST_SEQ)] = 0,
         last_event_id: Annotated[str, Header()] = "",
     ) -> EventStream:
         """One stream a desk: the queue's touches and, where one is open, every line of a conversation, notes included."""

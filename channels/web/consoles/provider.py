@@ -13,12 +13,13 @@ from channels.web.consoles import words
 from channels.web.session import Seat
 from channels.web.stream import EventStream, touches
 from channels.web.views import page
-from core import reports, requests
-from core.errors import AlreadyDecided, Expired, Invalid, NotFound
+from core import cancellations, reports, requests
+from core.errors import AlreadyDecided, Expired, Invalid, NotFound, WrongState
 from core.money import Money
 
 SAID = {
     "approve": ("ok", "You said yes. The traveler has been told."),
+    "cancel": ("info", "The booking is cancelled. The traveler has been told and gets everything back."),
     "decline": ("info", "You said no. The traveler has been told, and nothing was charged."),
 }
 
@@ -97,6 +98,18 @@ def router(house: House) -> APIRouter:
             return show(request, seat, status=422, asked=(request_id, said[:1000]))
         return decide(request, seat, request_id, verdict, said)
 
+    @api.post("/bookings/{booking_id}/cancel")
+    def cancel(
+        request: Request, seat: Provider, booking_id: str, csrf: Annotated[str, Form()] = "", reason: Annotated[str, Form()] = ""
+    ) -> Response:
+        """A provider who cannot keep a booking: the traveler gets everything back."""
+        session.check_proof(seat, request, csrf)
+        try:
+            cancellations.by_provider(engine, seat.actor("provider"), booking_id, reason=reason.strip()[:300])
+        except (WrongState, NotFound) as error:
+            return show(request, seat, status=409, tone="warn", told=error.message)
+        return RedirectResponse("/provider?done=cancel", status_code=303)
+
     @api.get("/events")
     def events(seat: Provider) -> EventStream:
         topics = tuple(f"provider:{one}" for one in mine(seat))
@@ -120,6 +133,7 @@ def _request(engine: Any, one: dict[str, Any]) -> dict[str, Any]:
 
 def _booking(one: dict[str, Any]) -> dict[str, Any]:
     return {
+        "booking_id": one["booking_id"],
         "reference": one["reference"],
         "title": one["title"],
         "when": words.when(one["date"], one["end_date"], one["start"]),

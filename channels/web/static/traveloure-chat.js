@@ -458,7 +458,7 @@ export function styles() {
 
 /* ── parts: each draws one kind of message part; `ctx` knows where the house is and what a press does ─────────── */
 
-const INLINE = /\*\*(.+?)\*\*|`([^`\n]+)`|\[([^\]\n]+)\]\(([^)\s]+)\)|\b(https?:\/\/[^\s<>"')\]]+[^\s<>"')\].,;:!?])/g;
+const INLINE = /\*\*(.+?)\*\*|`([^`\n]+)`|\b(https?:\/\/[^\s<>"')\]]+[^\s<>"')\].,;:!?])/g;
 
 function anchor(ctx, text, url, extra = {}) {
   return el('a', { href: safe(url, ctx.base), target: '_blank', rel: 'noopener noreferrer', ...extra }, text);
@@ -471,15 +471,14 @@ function inline(ctx, text) {
     out.push(text.slice(at, match.index));
     if (match[1] !== undefined) out.push(el('b', {}, ...inline(ctx, match[1])));
     else if (match[2] !== undefined) out.push(el('code', {}, match[2]));
-    else if (match[3] !== undefined) out.push(anchor(ctx, match[3], match[4]));
-    else out.push(anchor(ctx, match[5], match[5]));
+    else out.push(anchor(ctx, match[3], match[3]));
     at = match.index + match[0].length;
   }
   out.push(text.slice(at));
   return out;
 }
 
-/** Paragraphs, lists, bold, code and links; everything else stays text. */
+/** Paragraphs, lists, bold, code and addresses as they are written (no words hide where they lead); the rest stays text. */
 function markdown(ctx, text) {
   const blocks = [];
   let list = null;
@@ -897,6 +896,7 @@ class Refused extends Error {
 }
 
 const WATCHDOG = 40_000; // pings come every 15 s
+const PATIENT = 40; // tries, some two minutes
 
 class Line {
   /** `hear(kind, value)`: event {id?, type, data}, online bool, reset, trouble Error, ready. */
@@ -1013,6 +1013,7 @@ class Line {
       return this.ask(path, options, false);
     }
     if (!answer.ok) throw await refusal(answer);
+    if (path !== '/events') this.wakers.forEach((go) => go()); // the house is back: nobody needs to wait any longer
     return answer;
   }
 
@@ -1058,12 +1059,14 @@ class Line {
         return;
       } catch (error) {
         if (this.closed) return;
-        if (error instanceof Refused && error.status === 429) {
+        const much = error instanceof Refused && error.status === 429;
+        if (much) {
           tries = Math.max(tries, 4);
           this.hear('trouble', error);
         }
         this.#online(false);
-        await this.#pause(Math.min(15_000, 500 * 2 ** tries) * (0.5 + Math.random() / 2));
+        const most = much || tries > PATIENT ? 15_000 : 3_000; // back within moments after a restart, gentle in a long outage
+        await this.#pause(Math.min(most, 500 * 2 ** tries) * (0.5 + Math.random() / 2));
         tries += 1;
       }
     }

@@ -282,6 +282,25 @@ def test_a_fallen_server_loses_and_doubles_nothing(visit: Visit, house: House, t
         expect(page.get_by_role("log").get_by_text("Welcome back")).to_have_count(1)
 
 
+def test_a_page_is_back_within_moments_of_a_restart(visit: Visit, house: House, tmp_path: Path) -> None:
+    """After a minute without a server the next try is at most three seconds away."""
+    with running(house) as live:
+        known, port = session(live), live.port
+        page = visit(f"{live.url}/healthz", offline_ok=True)
+        page.clock.install()
+        page.evaluate("([k, v]) => localStorage.setItem(k, v)", [f"traveloure:{live.url}:demo", json.dumps(known)])
+        page.goto(f"{live.url}/chat")
+        expect(page.get_by_role("log")).not_to_have_attribute("aria-busy", "true")
+    expect(page.get_by_text("No connection")).to_be_visible()
+    for _ in range(8):
+        page.clock.fast_forward(16_000)
+        page.evaluate("() => fetch('/healthz').catch(() => 0)")
+    again = build_house(house.engine.db, tmp_path)
+    with running(again, port=port):
+        page.clock.fast_forward(3_000)
+        expect(page.get_by_text("No connection")).to_be_hidden()
+
+
 def test_a_file_is_sent_and_fetched_back(live: Live, visit: Visit) -> None:
     page = opened(visit, live, offline_ok=True)
     picture = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
