@@ -1,6 +1,6 @@
 """Predictions of dialogue state, turn by turn over outside dialogues: one JSON line a dialogue, for dst_eval.py.
 
-    python tests/evals/dialogue_state.py GOLD.jsonl > PRED.jsonl
+python tests/evals/dialogue_state.py GOLD.jsonl > PRED.jsonl
 """
 
 from __future__ import annotations
@@ -23,7 +23,12 @@ def main(path: str) -> None:
             active, asked = None, []
             turns = []
             for turn in dialogue["turns"]:
-                row = {"id": "", "utterance": turn["user"], "reference": dialogue["reference"], "context": {"system": None, "requested": asked, "service": active}}
+                row = {
+                    "id": "",
+                    "utterance": turn["user"],
+                    "reference": dialogue["reference"],
+                    "context": {"system": None, "requested": asked, "service": active},
+                }
                 told = predict(row, lexicon)
                 active = told["service"] or active
                 if active:
