@@ -18,7 +18,7 @@ from channels.settings import Settings
 from core.errors import CoreError
 
 if TYPE_CHECKING:
-    from channels.main import House
+    from channels.house import House
     from core.catalogue_files.report import Report
 
 TRY = (

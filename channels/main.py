@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from channels.bus import Bus
+from channels.house import House
 from channels.settings import Settings
 from core.db import Database
 from core.engine import Engine
@@ -25,20 +26,6 @@ if TYPE_CHECKING:
 
 SANDBOX_PATH = "/stripe-local"
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """Everything a door needs, handed in. Built once a process."""
-
-    settings: Settings
-    engine: Engine
-    bus: Bus
-
-    def close(self) -> None:
-        """Let go of the database and of the gateway's connections, at the end of the process."""
-        self.engine.gateway.close()
-        self.engine.db.close()
 
 
 def now() -> datetime:

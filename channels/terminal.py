@@ -23,7 +23,7 @@ from core.engine import Actor
 from core.errors import CoreError
 
 if TYPE_CHECKING:
-    from channels.main import House
+    from channels.house import House
 
 ANSWER_WITHIN = 60.0
 BOLD, DIM, BLUE, GREEN, YELLOW, RED, OFF = "\033[1m", "\033[2m", "\033[36m", "\033[32m", "\033[33m", "\033[31m", "\033[0m"

@@ -54,25 +54,7 @@ def propose_checkout(engine: Engine, actor: Actor) -> dict[str, Any]:
         ).all()
         same = next((p for p in live if p.digest == digest and p.expires_at > now), None)
         if same is None:
-            tx.execute(
-                update(proposal)
-                .where(proposal.c.conversation_id == actor.conversation_id, proposal.c.status == "live")
-                .values(status="superseded")
-            )
-            proposal_id = new_id()
-            tx.execute(
-                insert(proposal).values(
-                    id=proposal_id,
-                    conversation_id=actor.conversation_id,
-                    account_id=actor.traveler_id,
-                    kind="checkout",
-                    status="live",
-                    terms=terms,
-                    digest=digest,
-                    expires_at=now + engine.rules.proposal_life,
-                    created_at=now,
-                )
-            )
+            proposal_id = make_proposal(tx, engine, actor, "checkout", terms, now)
         else:
             proposal_id = same.id
         policies = {
@@ -141,6 +123,28 @@ def live_proposals(tx: Connection, conversation_id: str, now: datetime) -> Seque
     return tx.execute(
         select(proposal).where(proposal.c.conversation_id == conversation_id, proposal.c.status == "live", proposal.c.expires_at > now)
     ).all()
+
+
+def make_proposal(tx: Connection, engine: Engine, actor: Actor, kind: str, terms: Mapping[str, Any], now: datetime) -> str:
+    """Freeze terms for the traveler's yes; whatever else waited for one no longer does. Returns the proposal's id."""
+    tx.execute(
+        update(proposal).where(proposal.c.conversation_id == actor.conversation_id, proposal.c.status == "live").values(status="superseded")
+    )
+    proposal_id = new_id()
+    tx.execute(
+        insert(proposal).values(
+            id=proposal_id,
+            conversation_id=actor.conversation_id,
+            account_id=actor.traveler_id,
+            kind=kind,
+            status="live",
+            terms=dict(terms),
+            digest=fingerprint(terms),
+            expires_at=now + engine.rules.proposal_life,
+            created_at=now,
+        )
+    )
+    return proposal_id
 
 
 def find_proposal(tx: Connection, actor: Actor, proposal_id: str) -> Row[Any]:

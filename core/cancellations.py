@@ -11,11 +11,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, select, update
 
 from core import bookings, conversations, holds, notices
-from core.db import fingerprint
-from core.engine import Actor, Engine, new_id
+from core.engine import Actor, Engine
 from core.errors import Expired, NotFound, PriceChanged, Refused, WrongState
 from core.money import percent
 from core.payments.collect import ask_refund
@@ -111,25 +110,7 @@ def propose(engine: Engine, actor: Actor, named: str) -> dict[str, Any]:
         row = find(tx, actor, named)
         _can_be_cancelled(row, now)
         terms = _terms(tx, row, now)
-        tx.execute(
-            update(proposal)
-            .where(proposal.c.conversation_id == actor.conversation_id, proposal.c.status == "live")
-            .values(status="superseded")
-        )
-        proposal_id = new_id()
-        tx.execute(
-            insert(proposal).values(
-                id=proposal_id,
-                conversation_id=actor.conversation_id,
-                account_id=actor.traveler_id,
-                kind=KIND,
-                status="live",
-                terms=terms,
-                digest=fingerprint(terms),
-                expires_at=now + engine.rules.proposal_life,
-                created_at=now,
-            )
-        )
+        proposal_id = bookings.make_proposal(tx, engine, actor, KIND, terms, now)
         return {**bookings.facts_of(row), **terms, "proposal_id": proposal_id}
 
 

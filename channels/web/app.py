@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
-from channels.main import House
+from channels.house import House
 from channels.web import api_docs, chat, errors, health, pages, rest, uploads, webhooks
 from channels.web.consoles import desk, ops, provider, signin
 from channels.web.guard import Guard, Origins

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
 from channels import inbox
-from channels.main import House
+from channels.house import House
 from channels.web import session, uploads
 from channels.web.errors import SignInNeeded
 from channels.web.limits import Limits

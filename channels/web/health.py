@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import JSONResponse
 
-from channels.main import House
+from channels.house import House
 from core.migrate import is_current
 
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from sqlalchemy import select
 from starlette.responses import FileResponse, Response
 
-from channels.main import House
+from channels.house import House
 from channels.web.views import STATIC, page
 from core import reports
 from core.errors import NotFound, TryAgain

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Header, Query
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
-from channels.main import House
+from channels.house import House
 from channels.web.errors import SignInNeeded
 from channels.web.limits import Limits
 from core import availability, bookings, carts, catalogue, conversations, people, prices, requests, search

@@ -7,7 +7,7 @@ import socket
 import uvicorn
 from starlette.types import ASGIApp
 
-from channels.main import House
+from channels.house import House
 
 
 class Server(uvicorn.Server):

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
-from channels.main import House
+from channels.house import House
 from channels.web.errors import SignInNeeded
 from core import people
 from core.engine import Actor

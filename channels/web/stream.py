@@ -19,7 +19,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from channels.bus import Bus, Subscription
-from channels.main import House
+from channels.house import House
 from channels.render import wire
 from core import conversations
 

@@ -6,7 +6,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Header, Request
 from starlette.responses import JSONResponse
 
-from channels.main import House
+from channels.house import House
 from channels.web.errors import body_of
 from core.errors import Refused
 from core.payments import collect

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from channels.bus import Bus
-from channels.main import House
+from channels.house import House
 from channels.settings import Settings
 from channels.web.app import create_app
 from channels.web.limits import Allowance

@@ -12,7 +12,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from sqlalchemy import select
 
-from channels.main import House
+from channels.house import House
 from core import holds
 from core.people import api_token, ensure_account, grant
 from core.schema import booking, booking_request, payment

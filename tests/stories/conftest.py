@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from channels import demo
-from channels.main import House, build, web
+from channels.house import House
+from channels.main import build, web
 from channels.settings import Settings
 from channels.web.serve import server
 from core.people import sign_in_link

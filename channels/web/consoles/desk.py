@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from channels.main import House
+from channels.house import House
 from channels.phrases import has, phrase
 from channels.web import session
 from channels.web.consoles import words

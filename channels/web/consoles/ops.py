@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from channels.main import House
+from channels.house import House
 from channels.web import session
 from channels.web.session import Seat
 from channels.web.views import page

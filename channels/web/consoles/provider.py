@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from channels.answers import read_answer
-from channels.main import House
+from channels.house import House
 from channels.web import session
 from channels.web.consoles import words
 from channels.web.session import Seat

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from channels.main import House
+from channels.house import House
 from channels.web import session
 from channels.web.chat import address
 from channels.web.limits import Limits

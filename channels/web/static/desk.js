@@ -293,17 +293,21 @@ async function send(event) {
   if (!text || !view.open) return;
   oops(null);
   view.sendId ??= crypto.randomUUID();
+  const id = view.sendId;
+  const field = $('text');
+  field.value = ''; // at once: what is typed while this is on its way belongs to the next line
+  view.sendId = null;
   $('send').disabled = true;
+  field.focus();
   try {
-    await post(`/desk/c/${view.open}/${view.kind}`, { id: view.sendId, text });
-    view.sendId = null;
-    $('text').value = '';
+    await post(`/desk/c/${view.open}/${view.kind}`, { id, text });
     soon();
   } catch (error) {
-    oops(error.message); // what was written stays
+    oops(error.message);
+    if (!field.value) view.sendId = id; // the same words again are the same line
+    field.value = field.value ? `${text}\n${field.value}` : text; // nothing written is lost
   } finally {
     $('send').disabled = false;
-    $('text').focus();
   }
 }
 

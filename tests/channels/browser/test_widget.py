@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from sqlalchemy import func, select
 
-from channels.main import House
+from channels.house import House
 from core.schema import conversation, message
 from tests.channels.browser.conftest import press, text
 from tests.channels.conftest import Live, build_house, running, wait_for
@@ -205,9 +205,8 @@ def test_on_a_phone_the_focus_stays_inside_and_nothing_sticks_out(live: Live, vi
     page.get_by_role("button", name=LAUNCHER).click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_have_attribute("aria-modal", "true")
-    box = dialog.bounding_box()
-    assert box is not None
-    assert (box["x"], box["y"], box["width"], box["height"]) == (0, 0, 360, 740)
+    whole = {"x": 0, "y": 0, "width": 360, "height": 740}
+    wait_for(lambda: dialog.bounding_box() == whole)  # once it has come to rest
     expect(page.get_by_text("W" * 300)).to_be_visible()
     assert page.get_by_role("log").evaluate("node => node.scrollWidth <= node.clientWidth")
     for _ in range(24):
