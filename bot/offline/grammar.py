@@ -138,6 +138,10 @@ class Text:
 
     text: str
     taken: list[tuple[int, int, str]] = field(default_factory=list)
+    raw: str = ""
+
+    def __post_init__(self) -> None:
+        self.raw = self.raw or self.text
 
     def find(self, pattern: str) -> re.Match[str] | None:
         return re.search(pattern, self.text)
@@ -232,6 +236,7 @@ def read_when(text: Text, today: date, trip: tuple[date, date] | None = None) ->
         return When(nights=nights, backwards=True)
     if found is None:
         days: list[date] = []
+        last_day: date | None = None
         other: date | None = None
         for _ in range(4):
             one = _read_day(text, today, trip)
@@ -240,19 +245,39 @@ def read_when(text: Text, today: date, trip: tuple[date, date] | None = None) ->
             if one.end is not None:
                 found = None if days else one  # "a weekend, from Friday to Sunday": the named days count
                 break
-            if one.start is not None:
+            if one.start is not None and _is_end(text):
+                last_day = one.start
+            elif one.start is not None:
                 days.append(one.start)
                 other = one.ambiguous or other
+        if found is None and last_day is not None:
+            if not days or last_day <= min(days):
+                days = [day for day in days if day < last_day]
+            found = When(min(days, default=None), last_day)
         if found is None and days:
             first, last = min(days), max(days)
             found = When(first, last if last != first else None, ambiguous=other if len(days) == 1 else None)
     if found is None:
         return When(nights=nights)
     end = found.end
-    if nights is not None and found.start is not None and (end is None or found.flexible):
+    if found.start is None:
+        return When(None, end, nights)
+    if nights is not None and (end is None or found.flexible):
         end = found.start + timedelta(days=nights)
-    past = found.start is not None and found.start < today
-    return When(found.start, end, nights, past, found.flexible, found.ambiguous)
+    return When(found.start, end, nights, found.start < today, found.flexible, found.ambiguous)
+
+
+ENDS_ON = re.compile(
+    r"\b(?:until|untill|till|til|through|thru|up to|return(?:ing)?|com(?:e|ing) back|check(?:ing)?[ -]?out(?: date)?|drop(?:ping)?[ -]?(?:it |the car |this |that )?off(?: day)?(?: the car| it)?|bring it back|give it back)"
+    r"(?: (?:is|will be|would be|by|on|it|date|to|the|at|for|until|till))*\W*$|\b(?:change|move|push)[^.]*check[- ]?out[^.]*to\W*$"
+)
+
+
+def _is_end(text: Text) -> bool:
+    """Was the day read last named as the last one: "until Friday", "returning on the 8th", "check out 22 May"?"""
+    start, end, _ = text.taken[-1]
+    inside = re.match(r"(?:until|till|til|through|up to)\b", text.raw[start:end])
+    return bool(inside or ENDS_ON.search(text.raw[max(0, start - 48) : start]))
 
 
 def _impossible(text: Text) -> str:
@@ -274,11 +299,16 @@ def _impossible(text: Text) -> str:
 
 def _read_nights(text: Text) -> int | None:
     patterns = (
-        (rf"\b(?:for )?(?:a |the )?(?:total of )?({SMALL})[ -]nights?\b", 1),
+        (rf"(?<![:.\d])(?<!\d )\b(?:for )?(?:a |the )?(?:total of )?({SMALL})(?: |-|)nights?\b", 1),
         (r"\b(?:for )?(?:just |only )?(?:a|one) (?:single )?night\b", 0),
         (r"\b(?:for|spend(?:ing)?|stay(?:ing)?) (?:a|one|the whole) week\b", 7),
         (rf"\bfor ({SMALL}) weeks\b", -7),
-        (rf"\b(?:stay(?:ing)? (?:for )?|for )({SMALL}) days\b", 1),
+        (rf"\b(?:stay(?:ing)? (?:for )?|for |(?:total|duration) of |leav\w+ after )({SMALL}) days?\b", 1),
+        (
+            rf"(?<!in )(?<!within )(?<!next )(?<!every )\b({SMALL}) days?\b(?! (?:ago|from (?:now|today)|later|before|after|ahead|advance|pass|old|in advance|notice|trip|tour))",
+            1,
+        ),
+        (r"\b(?:for )?a fortnight\b", 14),
         (r"\bfor (?:a|one) day\b", 0),
     )
     for pattern, kind in patterns:
@@ -286,8 +316,8 @@ def _read_nights(text: Text) -> int | None:
         if match is None:
             continue
         text.take(match, "nights")
-        if kind == 7:
-            return 7
+        if kind in (7, 14):
+            return kind
         if kind == 0:
             return 1
         value = number(match[1])
@@ -382,6 +412,19 @@ def _exact_day(text: Text, today: date) -> When | None:
         text.take(match, "date")
         found = _iso(match[1])
         return When(found) if found else None
+    match = text.find(rf"\b(?:on |for |by )?(?:the )?({DAY}) of (this|the|next|current) month\b")
+    if match:
+        month = today.replace(day=1) if match[2] != "next" else (today.replace(day=1) + timedelta(days=32)).replace(day=1)
+        found = _date(month.year, month.month, _day_number(match[1]))
+        if found is not None:
+            text.take(match, "date")
+            return When(found)
+    match = text.find(rf"\b(?:on |for )?(?:the )?(?:{WD}),? (?:the )?({DAY_TH})\b(?!(?: of)? (?:{MON}))")
+    if match:
+        found = _coming_number(today, _day_number(match[1]))
+        if found is not None:
+            text.take(match, "date")
+            return When(found)
     for pattern, month_at, day_at in (
         (rf"\b(?:{WD},? )?(?:the )?({DAY})(?: of)? ({MON}){YEAR.format(1)}(?!\w)", 2, 1),
         (rf"\b(?:{WD},? )?({MON}) (?:the )?({DAY}){YEAR.format(1)}(?!\w)(?!\s*(?:people|adults|guests))", 1, 2),
@@ -394,8 +437,8 @@ def _exact_day(text: Text, today: date) -> When | None:
                 return When(found)
     match = text.find(r"\b(\d{1,2})[/.](\d{1,2})(?:[/.](20\d\d|\d\d))?(?![\d:])\b")
     if match:
-        first, second = int(match[1]), int(match[2])
-        day, month = (first, second) if second <= 12 else (second, first)  # day first, as most of the world writes
+        one, two = int(match[1]), int(match[2])
+        day, month = (one, two) if two <= 12 else (two, one)  # day first, as most of the world writes
         year = match[3] if match[3] is None or len(match[3]) == 4 else "20" + match[3]
         found = _coming(today, month, day, year) if 1 <= month <= 12 else None
         if found is not None:
@@ -408,7 +451,10 @@ def _relative_day(text: Text, today: date) -> When | None:
     simple = (
         (r"\b(?:the )?day after tomorrow\b", 2),
         (r"\btomorrow(?: (?=night|evening|morning|afternoon))?\b|\btmrw\b|\btomorow\b|\btommorow\b|\btommorrow\b", 1),
-        (r"\b(?:today|tonight|this (?:evening|afternoon|morning)|later today|right now)\b", 0),
+        (
+            r"\b(?:(?<!help )(?<!need )(?<!time )(?<!all )(?<!needs )today(?! and tomorrow)|tonight|this (?:evening|afternoon|morning)|later today|(?<!not )(?<!it )(?<!one )(?<!room )(?<!need )right now(?= for))\b",
+            0,
+        ),
         (r"\byesterday\b", -1),
         (r"\blast (?:week|night|weekend)\b(?! (?:of|in))", -7),
     )
@@ -491,6 +537,10 @@ def _stretch(text: Text, today: date) -> When | None:
         start = saturdays[-1] if match[1] == "last" else saturdays[ORDINAL_NUMBERS[match[1]] - 1]
         text.take(match, "date")
         return When(start, start + timedelta(days=1), flexible=True)
+    match = text.find(rf"\b(?:the )?weekend of (?:the )?({DAY_TH})\b(?!(?: of)? (?:{MON}))")
+    if match and (found := _coming_number(today, _day_number(match[1]))) is not None:
+        text.take(match, "date")
+        return When(found)
     match = text.find(r"\b(?:at |over |for |on )?(this |the |next |coming )?(?:coming )?weekend\b")
     if match:
         text.take(match, "date")
@@ -579,44 +629,40 @@ def _hhmm(hour: str, minute: str | None, half: str | None, *, evening: bool = Fa
     return f"{h:02d}:{m:02d}"
 
 
-def read_clock(text: Text) -> Clock:
-    """A named time, or a part of the day, or both bounds of "after five"."""
-    half = r"(?P<half>a\.?m\.?|p\.?m\.?)"
-    evening = bool(text.find(r"\b(?:evening|tonight|night|dinner|supper)\b"))
-    afternoon = bool(text.find(r"\b(?:afternoon|lunch)\b"))
-    match = (
-        text.find(rf"\b(?P<pre>after|before|by|from|until|at|around|about|for|@)? ?(?P<h>\d{{1,2}})[:.h](?P<m>\d\d) ?{half}?(?![\d/])")
-        or text.find(rf"\b(?P<pre>after|before|by|from|until|at|around|about|for|@)? ?(?P<h>\d{{1,2}}) ?(?P<m>){half}(?!\w)")
-        or text.find(
-            r"\b(?P<pre>after|before|by|at|around|about|@) ?(?P<h>\d{1,2})(?P<m>)(?P<half>)(?: ?o'?clock)?(?![\d\w%€$£.,/]|\s*(?:people|adults|guests|persons|euros?|eur|usd|dollars|nights?|days?|%|each|per))"
-        )
-        or text.find(r"\b(?P<pre>)(?P<h>\d{1,2})(?P<m>)(?P<half>) ?o'?clock\b")
-    )
-    if match and re.fullmatch(r"\d{1,2}\.\d\d", match[0].strip()):
-        match = None  # 12.50 is money before it is a time
-    if match:
-        at = _hhmm(match["h"], match["m"] or None, match["half"] or None, evening=evening or (afternoon and int(match["h"]) < 8))
-        if at is not None:
-            if not match["half"] and not evening and not afternoon and not match["m"] and 1 <= int(match["h"]) <= 6:
-                at = _hhmm(match["h"], None, "pm") or at  # nobody starts at three in the night
-            text.take(match, "time")
-            pre = match["pre"] or ""
-            _drop_part(text)
-            if pre in ("after", "from"):
-                return Clock("", at, "")
-            if pre in ("before", "by", "until"):
-                return Clock("", "", at)
-            return Clock(at)
-    match = text.find(
-        rf"\b(?P<pre>at|around|about|by|after|before) (?P<h>{'|'.join(UNITS[1:13])})(?: ?o'?clock)?\b(?! (?:people|adults|guests|nights|days))|\b(?P<word>{'|'.join(UNITS[1:13])}) (?:o'?clock|(?:in the )?(?P<part>am|pm|morning|evening|afternoon))\b"
-    )
-    if match:
-        hour = NUMBERS[match["h"] or match["word"]]
-        morning = (match["part"] or "") in ("am", "morning")
-        late = not morning and (evening or afternoon or (match["part"] or "") in ("pm", "evening", "afternoon") or hour <= 6)
-        text.take(match, "time")
-        at = f"{hour % 12 + 12 if late else hour:02d}:00"
-        return {"after": Clock("", at), "before": Clock("", "", at), "by": Clock("", "", at)}.get(match["pre"] or "", Clock(at))
+HOUR = rf"\d{{1,2}}|{'|'.join(UNITS[1:13])}"
+PRE = r"(?P<pre>after|before|by|from|until|till|at|around|about|for|@|past)?"
+HALF = r"(?P<half>a\.?m\b\.?|p\.?m\b\.?)"
+NO_COUNT = r"(?! ?(?:people|adults|guests|persons|euros?|eur|usd|dollars|pounds|nights?|days?|%|each|per|tickets?|seats?|rooms?|stars?|kids|children|minutes?|hours?|weeks?)\b)"
+MINUTES = {"half": 30, "quarter": 15, "a quarter": 15, "five": 5, "ten": 10, "twenty": 20, "twenty five": 25, "twenty-five": 25}
+CLOCKS = (
+    rf"\b{PRE} ?(?P<q>half|(?:a )?quarter|[0-5]?[05]|five|ten|twenty(?:[ -]five)?)(?: minutes?)? (?P<dir>past|to|till|of)(?<!\d of) (?P<h>{HOUR}|0)\b(?P<m>) ?{HALF}?{NO_COUNT}",
+    rf"\b{PRE} ?(?P<h>\d{{1,2}})[:.h](?P<m>\d\d) ?{HALF}?(?![\d/])",
+    rf"\b{PRE} ?(?P<h>\d{{1,2}})(?P<m>\d\d) ?{HALF}(?!\w)",
+    rf"\b{PRE} ?(?P<h>\d{{1,2}})(?: ?o'?clock)? ?(?P<m>){HALF}(?!\w)",
+    rf"\b{PRE} ?(?P<h>\d{{1,2}}) (?P<m>[0-5]\d)(?P<half>)(?= ?(?:a\.?m|p\.?m|(?:in the |at |o'?clock )?(?:morning|afternoon|evening|night)))",
+    r"(?:\b(?P<pre>at|by|after|before|around|about) |^)(?P<h>\d{1,2}) (?P<m>[0-5]\d)(?P<half>)(?![\d:/])\b" + NO_COUNT,
+    rf"\b{PRE} ?(?P<h>{'|'.join(UNITS[1:13])})[ -](?P<m>thirty|fifteen|forty[- ]five|twenty)(?P<half>)\b{NO_COUNT}",
+    rf"\b{PRE} ?(?:the )?(?P<h>{HOUR})(?P<m>)(?P<half>)(?:-?ish\b)",
+    rf"\b{PRE} ?(?P<h>{HOUR})(?P<m>)(?P<half>)(?: ?o'?clock)?(?= (?:in the )(?:morning|afternoon|evening)\b| at night\b)",
+    rf"\b(?P<pre>after|before|by|at|around|about|@) ?(?P<h>{HOUR})(?P<m>)(?P<half>)(?: ?o'?clock)?(?![\d\w%€$£/]|[.,]\d){NO_COUNT}(?! \w+ (?:street|road|avenue))",
+    rf"\b(?P<pre>)(?P<h>{HOUR})(?P<m>)(?P<half>) ?o'?clock\b",
+    rf"\b(?:afternoon|evening|morning) (?P<pre>)(?P<h>\d{{1,2}})(?P<m>)(?P<half>)\b{NO_COUNT}",
+)
+"""Every way a time of day is written, the surest first."""
+PART_AFTER = re.compile(r"^\W*(?:o'?clock)?\W*(?:in the|at|tomorrow|this|on \w+|\x1f+)?\W*(?P<part>morning|afternoon|evening|night)")
+
+
+def read_clock(text: Text, *, answering: bool = False) -> Clock:
+    """A named time, or a part of the day, or both bounds of "after five". `answering` reads a bare number."""
+    named = _named_time(text, answering=answering)
+    if named is not None:
+        pre, at = named
+        _drop_part(text)
+        if pre in ("after", "from"):
+            return Clock("", at, "")
+        if pre in ("before", "by", "until", "till"):
+            return Clock("", "", at)
+        return Clock(at)
     match = text.find(r"\b(?:at |around )?(noon|midday|midnight)\b")
     if match and match[1] != "midday":
         text.take(match, "time")
@@ -630,6 +676,62 @@ def read_clock(text: Text) -> Clock:
     return Clock()
 
 
+def _named_time(text: Text, *, answering: bool = False) -> tuple[str, str] | None:
+    """(the word before, HH:MM) of the first time of day, taken out of the text."""
+    patterns = (*CLOCKS, r"^\W*(?P<pre>)(?P<h>\d{1,2})(?P<m>)(?P<half>)(?: ?o'?clock)?(?: please)?\W*$") if answering else CLOCKS
+    for pattern in patterns:
+        for match in text.finditer(pattern):
+            if re.fullmatch(r"\d{1,2}\.\d\d", match[0].strip()):
+                continue  # 12.50 is money before it is a time
+            groups = match.groupdict()
+            if (
+                groups.get("dir") == "to"
+                and groups["q"].isdigit()
+                and re.search(r"\b(?:from|between|for) $", text.text[: match.start()] + " ")
+            ):
+                continue  # "from 5 to 8"
+            at = _time_of(text, match)
+            if at is not None:
+                text.take(match, "time")
+                return (groups["pre"] or "").strip(), at
+    return None
+
+
+def _time_of(text: Text, match: re.Match[str]) -> str | None:
+    groups = match.groupdict()
+    hour = number(groups["h"])
+    minute = int(groups["m"]) if (groups["m"] or "").isdigit() else NUMBERS.get((groups["m"] or "").replace("-", " "), 0)
+    if groups.get("q"):
+        said = groups["q"]
+        minute = int(said) if said.isdigit() else MINUTES[said]
+        if groups["dir"] in ("to", "till", "of"):
+            hour, minute = (hour - 1) % 24, 60 - minute
+    if hour > 23 or minute > 59:
+        return None
+    half = (groups["half"] or "").replace(".", "")
+    around = PART_AFTER.match(text.text[match.end() :]) or re.search(
+        r"\b(?P<part>morning|afternoon|evening|night) $",
+        text.text[: match.start()] + ("" if match[0].startswith(("morning", "afternoon", "evening")) else " "),
+    )
+    part = around["part"] if around else next((word for word in ("morning", "afternoon", "evening") if match[0].startswith(word)), "")
+    if half == "am" or part == "morning":
+        return f"{0 if hour == 12 and half == 'am' else hour:02d}:{minute:02d}"
+    if half == "pm":
+        return f"{hour if hour >= 12 else hour + 12:02d}:{minute:02d}"
+    late = bool(text.find(r"\b(?:evening|tonight|night|dinner|supper)\b"))
+    noon = bool(text.find(r"\b(?:afternoon|lunch)\b"))
+    if part in ("evening", "afternoon") or (part == "night" and hour >= 5):
+        return f"{hour if hour >= 12 else hour + 12:02d}:{minute:02d}"
+    if part == "night":
+        return f"{hour % 12:02d}:{minute:02d}"
+    written = len(groups["h"]) == 2 and groups["h"].startswith("0")
+    if 1 <= hour <= 11 and not written and (late or (noon and hour < 8)):
+        hour += 12
+    elif not late and not noon and not (groups["m"] or groups.get("q")) and 1 <= hour <= 6 and not written:
+        hour += 12  # nobody starts at three in the night
+    return f"{hour:02d}:{minute:02d}"
+
+
 def _drop_part(text: Text) -> None:
     match = text.find(r"\b(?:in the |tomorrow )?(?:morning|evening|afternoon|night)\b")
     if match:
@@ -641,7 +743,7 @@ def _drop_part(text: Text) -> None:
 ADULTS = r"(?:adults?|grown-?ups?|men|women|ladies|guys|gentlemen|seniors?|friends)"
 CHILDREN = r"(?:kids?|children|child|sons?|daughters?|teens?|teenagers?|boys?|girls?|little ones)"
 INFANTS = r"(?:bab(?:y|ies)|infants?|toddlers?|newborns?)"
-PEOPLE = r"(?:people|persons?|ppl|pax|guests?|travell?ers?|of us|seats?|tickets?|spots?|places|participants?|visitors?|heads?)"
+PEOPLE = r"(?:people|persons?|ppl|pax|guests?|travell?ers?|of us|seats?|tickets?|spots?|places|passengers?|pers|diners|participants?|visitors?|heads?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -680,19 +782,37 @@ def read_party(text: Text, *, answering: bool = False) -> Party:
     adults = _count(text, ADULTS)
     friends = bool(re.search(r"friends", " ".join(t[2] for t in text.taken[-1:]))) if adults else False
     total = None
-    match = text.find(rf"\b(?:a |the )?(?:party|group|family|team|table|crew|bunch) (?:of|for) ({SMALL})\b")
+    match = text.find(rf"\b(?:me|myself) (?:and|plus|with) ({SMALL}) others?\b")
+    if match:
+        text.take(match, "people")
+        return Party(number(match[1]) + 1, children, infants)
+    match = text.find(
+        rf"\b(?:a |the )?(?:party|group|family|team|table|crew|bunch)(?: size)? (?:of|for|to|is) ({SMALL})\b(?! ?(?:night|day|week|hour|:|am\b|pm\b|o'clock|\.\d|[:h]\d|a\.m|p\.m))"
+    )
     if match is None:
-        match = text.find(rf"\b({NUM})[ -](?:{PEOPLE})\b") or text.find(rf"\b(\d{{1,3}})(?:{PEOPLE}|p)\b")
+        match = (
+            text.find(rf"(?<!the )(?<!those )(?<!both )\b({NUM})[ -](?:[a-z]+[ -]){{0,3}}?(?:{PEOPLE})\b")
+            or text.find(rf"\b({NUM})[ -](?:top)\b")
+            or text.find(rf"\b(\d{{1,3}})(?:{PEOPLE}|p)\b")
+        )
     if match is None:
         match = text.find(
-            rf"\bfor (?:the |all |us )?({SMALL})(?: of us)?\b(?!\s*(?:night|day|week|hour|month|min|euro|eur|usd|dollar|pound|am|pm|o'clock|%|k\b|star|thing|:|\.\d|,\d|\x1f))"
+            rf"\bfor (?:the |all |us )?({SMALL})(?: of us)?\b(?!\s*(?:night|day|week|hour|month|min|euro|eur|usd|dollar|pound|am|pm|o'clock|%|k\b|star|thing|room|:|\.\d|,\d|\x1f|item|of (?:the|your|my)|good|available|which|that)|:| [0-5]\d\b)"
         )
     if match is None:
         match = text.find(
             rf"\b(?:the )?({SMALL}) of us\b|\bus ({SMALL})\b|\bwe(?:'re| are| will be|'ll be) (?:a group of |only |just )?({SMALL})\b(?!\s*(?:night|day|week|hour))"
         )
     if match is None and answering:
-        match = text.find(rf"^(?:just |only |about |maybe |we are |there are |it's |it is )?({SMALL})(?: please)?[.!]?$")
+        match = text.find(
+            rf"^(?:yes,? |just |only |about |maybe |we are |there are |there will be |it's |it is |it will be |it'll be |i need |we need |for |make it )*({SMALL})(?: please| will come| total| in total)?[.!]?$"
+        )
+    if match is None:
+        match = text.find(
+            rf"\b(?:change|make|update|switch|increase|reduce) (?:it|that|this|the booking|my booking|the number|the party) to ({SMALL})\b(?! ?(?:night|day|week|hour|am\b|pm\b|o'clock|:|[a-z]*th\b))"
+        )
+    if match is None:
+        match = text.find(rf"\b(?:there(?:'ll| will) be|only) ({SMALL})(?: of us)?\b(?= (?:of us|will|are|now|coming|in total)|\W*$)")
     if match:
         text.take(match, "people")
         total = number(next(group for group in match.groups() if group))
@@ -707,7 +827,9 @@ def read_party(text: Text, *, answering: bool = False) -> Party:
             return Party(1, (children or 0) + 1, infants)
         return Party(2, children, infants)
     if total is None and adults is None:
-        match = text.find(r"\b(?:just|only) (?:for )?(?:me|myself)\b|\b(?:solo|by myself|on my own|alone|for myself|for me)\b(?! and)")
+        match = text.find(
+            r"\b(?:just|only) (?:for )?(?:me|myself)\b|\b(?:solo|by myself|on my own|alone|for myself|myself only|me only|single (?:person|traveller|traveler|occupancy)|the only (?:one|person|guest)|only one (?:person|of us))\b(?! and)"
+        )
         if match:
             text.take(match, "people")
             return Party(1, children, infants)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
+from typing import Any
 
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA
@@ -33,6 +34,10 @@ from bot.offline.grammar import (
     read_party,
     read_when,
 )
+from bot.offline.needs import FEATURES, Needs, read_needs, slot_of
+from bot.offline.persons import read_person
+from bot.offline.places import read_route, world_city
+from bot.offline.speech import read_speech
 from core.search import fold
 from tools.search import Vocabulary
 
@@ -523,6 +528,10 @@ class Goal:
     product_score: float = 0.0
     rooms: int | None = None
     pick: str = ""  # "cheapest" or "other": one of those shown, by what it is among them
+    needs: Needs = field(default_factory=Needs)
+    speech: frozenset[str] = frozenset()  # everything the words do: thank, affirm, book, ask ...
+    person: str = ""  # whose name the booking is under
+    place: str = ""  # a city in the traveler's words, ours or not
     unknown_words: str = ""  # what no listing says; searched for when somebody asks "is there anything ..."
 
     @property
@@ -538,6 +547,8 @@ class Goal:
             or self.budget.amount
             or self.budget.level
             or self.clock != Clock()
+            or self.needs
+            or self.when.end
         )
 
 
@@ -556,10 +567,27 @@ class Lexicon:
         self.titles = {row.id: fold(row.title) for row in vocabulary.products}
         self.rows = {row.id: row for row in vocabulary.products}
         self.kinds = {row.id: row.kind for row in vocabulary.products}
+        self._recorded = recorded(vocabulary.products)
 
     def city_of(self, product_id: str) -> str | None:
         row = self.rows.get(product_id)
         return None if row is None else str(row.destination_id)
+
+    def held(self, needs: Needs, kind: str | None) -> tuple[str, ...]:
+        """The needs that listings of this kind can be held to, as the tags they carry.
+
+        Only where the catalogue says something of (nearly) every listing does its silence mean "no"; other needs are words.
+        """
+        known = self._recorded.get(kind or "", {})
+        found: list[str] = []
+        for slot, value in needs.by_slot():
+            said = (value,) if isinstance(value, str) else value
+            for one in said:
+                if slot in known:
+                    found.append(known[slot].get(plain(one)) or _near_tag(plain(one), known[slot]) or one)
+                elif one in known:
+                    found.append(known[one][plain(one)])
+        return tuple(dict.fromkeys(found))
 
     def _content_words(self) -> frozenset[str]:
         found: set[str] = set()
@@ -660,6 +688,83 @@ class Lexicon:
         return best
 
 
+RIDES = ("taxi", "train", "bus", "flight", "car", "ferry")
+MODES: Mapping[str, str] = {
+    "taxi": r"taxis?|cabs?|uber|lyft|(?:shared )?ride(?:s|[- ]?sharing)?(?! (?:a|the) (?:horse|bike))|chauffeur",
+    "train": r"trains?(?! (?:station|museum|tour))|railway|rail",
+    "bus": r"bus(?:es)?(?! (?:stop|tour|station))|coach(?:es)?",
+    "flight": r"flights?|fly(?:ing)?|(?:air)?planes?|airlines?|(?:economy|business|first)(?: class)? tickets?|(?:premium )?economy|airfare|layovers?",
+    "car": r"cars?(?! (?:type|model|colou?r|park|and|make))|(?:rental )?vehicles?|rent(?:al)? cars?|suv|sedan",
+    "ferry": r"ferr(?:y|ies)",
+    "event": r"events?|concerts?|(?:sports?|music|football|basketball|baseball|soccer) (?:game|match|show)(?:es|s)?|games?(?= (?:on|in|at|this|tickets?))|festivals?|gigs?|shows?(?= (?:in|on|at|tonight|this|tickets?))|vs\.?|tickets to",
+}
+MODE_KIND = {"taxi": "transport", "train": "transport", "bus": "transport", "car": "transport", "ferry": "transport", "event": "activity"}
+
+
+def mode_in(folded: str) -> str | None:
+    """Which means of transport, or that it is an event, the words name first."""
+    found = [(match.start(), mode) for mode, pattern in MODES.items() if (match := re.search(rf"\b(?:{pattern})\b", folded))]
+    named = {mode for _, mode in found}
+    if "taxi" in named and "car" in named:
+        found = [one for one in found if one[1] != "car"]
+    return min(found)[1] if found else None
+
+
+ARRIVING = re.compile(
+    r"\b(?:arriv\w*|be (?:there|here|in|at|dropped)|get(?:s|ting)? (?:there|in|to|me)|reach\w*|(?<!pick me up )there|bring me|take me|make it)\b"
+    r"(?P<rest>(?:(?!\bleav|\bdepart|\band i\b|;).)*)"
+)
+
+
+def read_arrival(text: Text) -> str:
+    """HH:MM at the latest, of "arrive by 9:30"; taken out of the text so that it is no time of departure."""
+    for match in ARRIVING.finditer(text.text):
+        rest = Text(match["rest"])
+        at = read_clock(rest)
+        last = at.last if not at.first else at.at
+        if last or at.at:
+            start, end, _ = rest.taken[-1] if rest.taken else (0, len(match["rest"]), "")
+            first = match.start("rest")
+            text.taken.append((first + start, first + end, "time"))
+            text.text = text.text[: first + start] + "\x1f" * (end - start) + text.text[first + end :]
+            return last or at.at
+    return ""
+
+
+MOST, HALF = 0.8, 0.5
+
+
+def plain(tag: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", fold(tag))
+
+
+def _near_tag(wanted: str, tags: Mapping[str, str]) -> str | None:
+    best = process.extractOne(wanted, list(tags), scorer=fuzz.ratio, score_cutoff=88) if len(wanted) > 4 else None
+    return tags[best[0]] if best else None
+
+
+def recorded(products: Sequence[Any]) -> dict[str, dict[str, dict[str, str]]]:
+    """kind -> slot -> {plain tag: tag}, for each slot that most listings of the kind are tagged with, and each feature that
+    half of them are."""
+    by_kind: dict[str, list[Sequence[str]]] = {}
+    for row in products:
+        by_kind.setdefault(row.kind, []).append([str(tag) for tag in row.tags])
+    found: dict[str, dict[str, dict[str, str]]] = {}
+    for kind, rows in by_kind.items():
+        tags_of: dict[str, dict[str, str]] = {}
+        count: dict[str, int] = {}
+        for tags in rows:
+            slots = {(slot_of(fold(tag)), tag) for tag in tags}
+            for slot, tag in slots:
+                if slot:
+                    tags_of.setdefault(slot, {})[plain(tag)] = tag
+            for slot in {slot for slot, _ in slots if slot}:
+                count[slot] = count.get(slot, 0) + 1
+        enough = {slot for slot, n in count.items() if n >= (HALF if slot in FEATURES else MOST) * len(rows)}
+        found[kind] = {slot: tags for slot, tags in tags_of.items() if slot in enough}
+    return found
+
+
 def kinds_in(folded: str) -> list[tuple[int, str]]:
     """(position, kind) of every kind of service the text names, each once, in order."""
     found: dict[str, int] = {}
@@ -733,13 +838,22 @@ def understand(
     shown: Sequence[str] = (),
     in_cart: Sequence[str] = (),
     trip: tuple[date, date] | None = None,
+    topic: str | None = None,
 ) -> list[Goal]:
-    """The goals of a message. `question` is what we last asked; `shown` and `in_cart` are product ids that "the boat" may mean."""
-    text = lexicon.mended(normal(words))
+    """The goals of a message. `question` is what we last asked; `shown` and `in_cart` are product ids that "the boat" may mean;
+    `topic` is the kind of thing talked about, for a sentence that names none."""
+    person = read_person(words, answering=question == "name")
+    text = lexicon.mended(normal(re.sub(rf"\b{re.escape(person)}\b", " ", words) if person else words))
     rest = GREET.sub("", text).strip()
     if not rest:
-        return [Goal("greet", text)]
-    goals = [_goal(lexicon.without_denied(clause), words, lexicon, today, question, shown, in_cart, trip) for clause in split_clauses(rest)]
+        return [Goal("inform" if person else "greet", text, person=person, speech=read_speech(text))]
+    topic = next((name for _, name in kinds_in(fold(rest))), None) or topic
+    goals = [
+        _goal(lexicon.without_denied(clause), words, lexicon, today, question, shown, in_cart, trip, topic)
+        for clause in split_clauses(rest)
+    ]
+    if person:
+        goals[0] = replace(goals[0], person=person)
     understood = [goal for goal in goals if goal.act != "unclear"]
     goals = understood or goals[:1]  # chat around what was understood needs no answer
     merged: list[Goal] = []
@@ -780,6 +894,10 @@ def _absorb(main: Goal, extra: Goal) -> Goal:
         when=main.when if main.when.start else replace(extra.when, nights=main.when.nights or extra.when.nights),
         clock=main.clock if main.clock != Clock() else extra.clock,
         party=main.party if main.party.said else extra.party,
+        needs=extra.needs.over(main.needs),
+        speech=main.speech | extra.speech,
+        person=main.person or extra.person,
+        place=main.place or extra.place,
         budget=main.budget if main.budget.amount or main.budget.level else extra.budget,
     )
 
@@ -793,16 +911,21 @@ def _goal(
     shown: Sequence[str],
     in_cart: Sequence[str],
     trip: tuple[date, date] | None,
+    topic: str | None,
 ) -> Goal:
     text = Text(clause)
-    rooms_match = text.find(r"\b(\d|one|two|three|four) (?:double |single |twin |hotel )?rooms?\b")
+    rooms_match = text.find(
+        r"\b(\d|one|two|three|four|five) (?:(?:double|single|twin|hotel|family|joined|connecting|separate|large|more) )*(?:bed)?rooms?\b"
+    )
     rooms = None
     if rooms_match:
         rooms = number(rooms_match[1])
     budget = read_budget(text)
     ordinal = read_ordinal(text)
     if rooms_match and rooms_match[1] in clause:
-        again = text.find(r"\b(?:\d|one|two|three|four) (?=(?:double |single |twin |hotel )?rooms?\b)")
+        again = text.find(
+            r"\b(?:\d|one|two|three|four|five) (?=(?:(?:double|single|twin|hotel|family|joined|connecting|separate|large|more) )*(?:bed)?rooms?\b)"
+        )
         if again:
             text.take(again, "rooms")
     picked = re.fullmatch(r"(?:ok |number |no )?(\d{1,2})[.!]?", clause)
@@ -810,8 +933,11 @@ def _goal(
         ordinal = int(picked[1])  # the cards are numbered in a terminal
     when = read_when(text, today, trip)
     party = read_party(text, answering=question in ("party", "date", "dates"))
-    clock = read_clock(text)
     folded_clause = fold(clause).replace("-", " ")
+    mode = mode_in(folded_clause)
+    riding = mode in RIDES or (topic == "transport" and mode is None)
+    arrive = read_arrival(text) if riding else ""
+    clock = read_clock(text, answering=question == "start_time")
     folded = fold(text.text.replace("\x1f", " "))
     city = lexicon.city_in(fold(text.text).replace("\x1f", " ").replace("-", " "), original)
     if city:
@@ -819,7 +945,14 @@ def _goal(
     found_kinds = kinds_in(folded_clause)
     vague = bool(VAGUE.search(folded_clause)) and len(found_kinds) > 1  # "something romantic for dinner" is about dinner
     kind = next((name for _, name in found_kinds if not (vague and name == "activity")), None)
-    content = lexicon.content(folded)
+    if kind is None and mode in MODE_KIND:
+        kind = MODE_KIND[mode]
+    route = read_route(Text(clause), original, riding=riding)
+    place = world_city(fold(text.text).replace("\x1f", " "), original)
+    needs = read_needs(clause, kind=kind or topic, question=question)
+    needs = replace(needs, mode=mode or "", origin=route.origin, destination=route.destination, arrive=arrive)
+    held = {part for said in lexicon.held(needs, kind or topic) for part in re.findall(r"[a-z0-9]+", said)}
+    content = [word for word in lexicon.content(folded) if word not in held]
     act = _act(clause)
     product = lexicon.product_in(folded, shown) or lexicon.product_in(folded, in_cart)
     anywhere = lexicon.product_in(folded)
@@ -840,6 +973,9 @@ def _goal(
         product=product[0] if product else None,
         product_score=product[1] if product else 0.0,
         rooms=rooms,
+        needs=needs,
+        speech=read_speech(clause),
+        place=place[0] if place else "",
         unknown_words=" ".join([word for word in re.findall(r"[a-z]{4,}", folded) if word not in STOP][:3]),
     )
     if BY_PRICE.search(clause) and not ASKS_AGAIN.search(clause) and not goal.city and not goal.words:

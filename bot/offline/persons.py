@@ -1,0 +1,153 @@
+"""Names of people in a sentence: whose booking it is. They are taken out before anything else is read, so that "for Katia" is
+no party and "under Clap" no budget."""
+
+from __future__ import annotations
+
+import re
+
+_END = frozenset(
+    [
+        "for",
+        "at",
+        "and",
+        "on",
+        "to",
+        "the",
+        "a",
+        "an",
+        "my",
+        "our",
+        "is",
+        "was",
+        "please",
+        "tonight",
+        "today",
+        "tomorrow",
+        "i",
+        "we",
+        "but",
+        "with",
+        "of",
+        "in",
+        "it",
+        "that",
+        "this",
+        "booking",
+        "reservation",
+        "table",
+        "room",
+        "here",
+        "there",
+        "from",
+        "around",
+        "by",
+        "about",
+        "can",
+        "could",
+        "will",
+        "would",
+        "need",
+        "want",
+        "have",
+        "has",
+        "just",
+        "if",
+        "or",
+        "so",
+        "not",
+        "no",
+        "yes",
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+        "people",
+        "persons",
+        "guests",
+        "adults",
+        "thank",
+        "thanks",
+        "hi",
+        "hello",
+        "sorry",
+        "afraid",
+        "not",
+        "going",
+        "looking",
+        "trying",
+        "calling",
+        "running",
+        "wondering",
+        "planning",
+        "sure",
+        "also",
+    ]
+)
+_STRONG = re.compile(
+    r"\b(?:(?:under|in|by|with|using|on)\s+(?:the\s+|my\s+)?names?(?:\s+(?:of|is|as|being))?:?|(?:my|the|booking|reservation|full|his|her|its)\s+name(?:'s|\s+is|\s+was|:)?(?:\s+under)?|"
+    r"(?:it's|it is|booked|booking|reservation|reserved|listed|made|filed|down)\s+under|under|name\s+is|names?\s+of|name:)\s+(?P<name>(?:[A-Za-z\u00c0-\u024f][\w'\u2019-]*\s*){1,3})",
+    re.IGNORECASE,
+)
+_CAPITALS = r"(?:[A-Z\u00c0-\u00de][a-z\u00df-\u024f'\u2019-]+)"
+_WEAK = (
+    re.compile(
+        rf"\b(?:[Ii]'m|[Ii] am|[Tt]his is|[Ii]t's|[Ii]t is|[Ff]or (?:a )?(?:Mr\.?|Mrs\.?|Ms\.?|Dr\.?))\s+(?P<name>{_CAPITALS}\s+{_CAPITALS})\b"
+    ),
+    re.compile(
+        rf"\b(?:for|by|as)\s+(?P<name>{_CAPITALS}\s+{_CAPITALS})(?=\s*(?:[,.?!]|$|\b(?:at|for|on|to|and|tonight|tomorrow|please|i think)\b))"
+    ),
+    re.compile(
+        rf"^\W*(?:[Hh]i|[Hh]ello|[Hh]ey)?[, ]*(?P<name>{_CAPITALS}(?:\s+{_CAPITALS})?)(?=\s+here\b|,\s+(?:a |i |I |table|booking|party|for |can|we ))"
+    ),
+    re.compile(r"^\W*(?:hi|hello|hey)?[, ]*(?P<name>[a-z]+(?:\s+[a-z]+)?)(?=\s+here\b,?)", re.IGNORECASE),
+    re.compile(rf"(?:,|\bfor)\s+(?P<name>{_CAPITALS}\s+{_CAPITALS})\s*\.?$"),
+)
+_PLACE_WORDS = re.compile(r"\b(?:hotel|house|inn|restaurant|street|road|college|museum|station|airport|park|city|bar|cafe|kitchen|church|palace|lodge)\b", re.IGNORECASE)  # fmt: skip
+
+
+def _trim(words: str) -> str:
+    kept = []
+    for word in words.split():
+        if word.lower().strip(",.") in _END:
+            break
+        kept.append(word.strip(",."))
+        if word.endswith((",", ".")):
+            break
+    return " ".join(kept)
+
+
+def read_person(original: str, *, answering: bool = False) -> str:
+    """The name of the person a booking is for, as written; "" where none is said. `answering` reads a bare name."""
+    for match in _STRONG.finditer(original):
+        name = _trim(match["name"])
+        if name and not re.match(r"(?:the|a|an|my|\d|what|which)\b", name.lower()) and not _PLACE_WORDS.search(name):
+            return name
+    for pattern in _WEAK:
+        found = pattern.search(original)
+        if found:
+            name = _trim(found["name"])
+            if name and not _PLACE_WORDS.search(name) and name.lower() not in ("right", "over", "from", "around", "out", "hi", "is"):
+                return name
+    if answering:
+        bare = re.fullmatch(
+            r"\W*(?:it's |it is |yes,? |the name is |for )?(?P<name>[A-Za-z\u00c0-\u024f'\u2019-]+(?: [A-Za-z\u00c0-\u024f'\u2019-]+){0,2})\W*",
+            original,
+        )
+        if bare and _trim(bare["name"]) == bare["name"].strip():
+            return bare["name"].strip()
+    return ""

@@ -1,0 +1,159 @@
+"""Predictions of the offline planner's understanding for rows of outside sentences: one JSON line a row, for score.py.
+
+    python tests/evals/understand.py GOLD.jsonl > PRED.jsonl
+
+Nothing is decided here: the tables say how our kinds, acts and facts are called over there.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from bot.offline.needs import Needs
+from bot.offline.understand import Goal, Lexicon, understand
+from tools.search import Vocabulary
+
+KIND = {
+    "stay": "stay", "restaurant": "dining", "attraction": "activity", "event": "activity", "ride": "transport", "train": "transport",
+    "bus": "transport", "car": "transport", "flight": "transport",
+}  # fmt: skip
+SERVICE = {"stay": "stay", "dining": "restaurant", "activity": "attraction", "guide": "attraction", "transport": "ride"}
+MODE = {"taxi": "ride", "train": "train", "bus": "bus", "car": "car", "flight": "flight", "event": "event", "ferry": "ride"}
+RIDES = ("ride", "train", "bus", "flight")
+QUESTION = {
+    "people": "party", "date": "date", "nights": "dates", "end_date": "dates", "city": "city", "time": "start_time", "arrive_by": "start_time",
+    "area": "area", "price": "level", "cuisine": "cuisine", "type": "sort", "stars": "stars", "person_name": "name",
+}  # fmt: skip
+FACT = {
+    "phone": "phone", "address": "address", "postcode": "postcode", "reference": "reference", "fee": "price", "duration": "duration",
+    "departure": "time", "arrival": "arrive_by", "id": "id", "price": "price", "level": "price", "area": "area", "stars": "stars",
+    "type": "type", "cuisine": "cuisine", "parking": "parking", "internet": "wifi", "website": "website", "hours": "hours",
+}  # fmt: skip
+ANYDAY = date(2026, 1, 1)
+
+
+def read(row: dict[str, Any], lexicon: Lexicon) -> list[Goal]:
+    context = row["context"]
+    today = date.fromisoformat(row["reference"]["date"]) if row["reference"] else ANYDAY
+    question = next((QUESTION[name] for name in context["requested"] if name in QUESTION), "")
+    return understand(row["utterance"], lexicon, today, question=question, topic=KIND.get(context["service"] or ""))
+
+
+def service_of(goals: Sequence[Goal], before: str | None) -> str | None:
+    for goal in goals:
+        if goal.needs.mode and goal.kind in (None, "transport", "activity"):
+            return MODE[goal.needs.mode]
+    for goal in goals:
+        if goal.kind and not (goal.kind == "activity" and before == "event") and not (goal.kind == "transport" and before in RIDES):
+            return SERVICE[goal.kind]
+    return before
+
+
+def intent_of(goals: Sequence[Goal]) -> str:
+    """One word for everything the sentence does, the weightiest first."""
+    said = frozenset[str]().union(*(goal.speech for goal in goals))
+    acts = {goal.act for goal in goals}
+    needs = [goal.needs for goal in goals]
+    asks = any(one.asks for one in needs)
+    kind = any(goal.kind or goal.needs.mode for goal in goals)
+    facts = any(goal.says_something for goal in goals)
+    if "outside" in acts and not kind:
+        return "out_of_scope"
+    if "human" in said:
+        return "handoff"
+    if "cancel" in said and "policy" not in acts:
+        return "cancel"
+    if "change" in said and "booked" in said:
+        return "modify"
+    if "book" in said and not ("deny" in said and not facts) and not (asks and "ask" in said and not kind):
+        return "book"
+    if asks:
+        return "request_info"
+    if "more" in said:
+        return "alternatives"
+    if kind and "find" in said:
+        return "search"
+    if "bye" in said:
+        return "bye"
+    if "thank" in said and not facts:
+        return "thank"
+    if "deny" in said and not facts:
+        return "bye" if "enough" in said else "deny"
+    if "enough" in said and not facts:
+        return "bye"
+    if "affirm" in said and not facts:
+        return "affirm"
+    if "greet" in said and not facts:
+        return "greet"
+    if kind or facts:
+        return "search" if kind else "inform"
+    return "request_info" if "ask" in said else "inform"
+
+
+def slots_of(goals: Sequence[Goal], service: str | None) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for goal in goals:
+        for name, value in _slots(goal, service).items():
+            if value not in (None, "", []):
+                found.setdefault(name, value)
+    return found
+
+
+def _slots(goal: Goal, service: str | None) -> dict[str, Any]:
+    when, party, clock, needs = goal.when, goal.party, goal.clock, goal.needs
+    loose = when.flexible
+    riding = service in RIDES
+    named = clock.at or (clock.first if not clock.last else clock.last if not clock.first else "")
+    people = party.total or None
+    return {
+        "city": (needs.destination if riding and service != "ride" else "") or (_elsewhere(goal, needs)),
+        "origin": needs.origin if riding and service != "ride" else "",
+        "pickup": needs.origin if service == "ride" else "",
+        "dropoff": needs.destination if service == "ride" else "",
+        "date": when.start.isoformat() if when.start and not loose else "",
+        "end_date": when.end.isoformat() if when.end and not loose and when.nights is None else "",
+        "nights": when.nights if service in ("stay", None) else None,
+        "time": named,
+        "arrive_by": needs.arrive,
+        "people": people,
+        "kids": party.children if party.children is not None else party.infants,
+        "rooms": goal.rooms,
+        "price": needs.level,
+        "stars": needs.stars,
+        "area": needs.area,
+        "cuisine": needs.cuisine,
+        "type": needs.sort,
+        "name": needs.name,
+        "person_name": goal.person.lower(),
+    }
+
+
+def _elsewhere(goal: Goal, needs: Needs) -> str:
+    return "" if goal.place and goal.place in (needs.origin, needs.destination) and needs.origin == goal.place else goal.place
+
+
+def predict(row: dict[str, Any], lexicon: Lexicon) -> dict[str, Any]:
+    goals = read(row, lexicon)
+    service = service_of(goals, row["context"]["service"])
+    return {
+        "id": row["id"],
+        "service": service,
+        "intent": intent_of(goals),
+        "slots": slots_of(goals, service),
+        "requested": sorted({FACT[fact] for goal in goals for fact in goal.needs.asks}),
+    }
+
+
+def main(path: str) -> None:
+    lexicon = Lexicon(Vocabulary((), ()))
+    with open(path, encoding="utf-8") as gold:
+        for line in gold:
+            sys.stdout.write(json.dumps(predict(json.loads(line), lexicon)) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
