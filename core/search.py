@@ -6,14 +6,16 @@ Ranking never reads a commission.
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, func, literal, or_, select, text
+from sqlalchemy import Connection, Text, TextClause, bindparam, cast, exists, func, literal, or_, select, text
 
 from core import availability, pricing
 from core.availability import Ask
@@ -42,6 +44,8 @@ class Wish:
     currency: str | None = None
     time_from: str = ""
     time_to: str = ""
+    arrive_by: str = ""
+    must: tuple[str, ...] = ()  # tags that every result carries
     sort: str = "recommended"
     limit: int = 6
     offset: int = 0
@@ -186,6 +190,8 @@ def _best(tx: Connection, wish: Wish) -> Sequence[Any]:
         query = query.where(c.destination_id == wish.city)
     if wish.kind:
         query = query.where(c.kind == wish.kind)
+    for tag in wish.must:
+        query = query.where(cast(c.tags, Text).contains(json.dumps(tag), autoescape=True))
     if wish.budget is not None:  # discounts can undercut the from price, but not by more than half
         query = query.where(or_(c.from_amount.is_(None), c.from_amount <= 2 * wish.budget))
     by_rating = (func.coalesce(c.rating_tenths, 0).desc(), QUALITY.desc())
@@ -214,7 +220,7 @@ def _matching(tx: Connection, asked: Sequence[str], wish: Wish) -> Sequence[Any]
         words = glue.join(f'"{term}"' if sqlite else term for term in asked)
         if sqlite:
             words = f"{{title tags body}} : ({words})" + "".join(f' AND place : "{word}"' for word in place)
-        rows = tx.execute(MATCHING[tx.dialect.name], {**facts, "words": words}).all()
+        rows = tx.execute(_with_tags(tx.dialect.name, len(wish.must)), {**facts, "words": words, **_tags(wish)}).all()
         if len(asked) == 1 or len(rows) >= ENOUGH:
             break
     return rows
@@ -240,6 +246,18 @@ MATCHING = {
         "ORDER BY score DESC, p.id LIMIT 1500"
     ),
 }
+
+
+def _tags(wish: Wish) -> dict[str, str]:
+    return {f"tag{at}": json.dumps(tag) for at, tag in enumerate(wish.must)}
+
+
+@cache
+def _with_tags(dialect: str, count: int) -> TextClause:
+    """The query by words, narrowed to listings that carry `count` tags."""
+    has = "instr(p.tags, :tag{})" if dialect == "sqlite" else "position(:tag{} IN CAST(p.tags AS text))"
+    narrowed = "WHERE p.published" + "".join(f" AND {has.format(at)} > 0" for at in range(count))
+    return text(str(MATCHING[dialect]).replace("WHERE p.published", narrowed))
 
 
 def _slots(tx: Connection, listed: Any, wish: Wish) -> dict[availability.SlotKey, Any]:
@@ -311,6 +329,8 @@ def _on_day(
         at = start.at if start else ""
         if start and ((wish.time_from and at < wish.time_from) or (wish.time_to and at > wish.time_to)):
             continue
+        if start and wish.arrive_by and not _there_by(at, listed.product.duration_minutes, wish.arrive_by):
+            continue
         ask = replace(base, local_start=at)
         try:
             availability.check(listed, option, ask, now, engine.rules)
@@ -343,6 +363,13 @@ def _on_day(
         option.plan.currency,
         score,
     )
+
+
+def _there_by(start: str, minutes: int | None, arrive_by: str) -> bool:
+    """Does what starts at `start` and takes so many minutes end on the same day, no later than `arrive_by`?"""
+    hour, minute = map(int, start.split(":"))
+    last_hour, last_minute = map(int, arrive_by.split(":"))
+    return hour * 60 + minute + (minutes or 0) <= last_hour * 60 + last_minute
 
 
 def _sorted(offers: list[Offer], wish: Wish) -> list[Offer]:

@@ -24,6 +24,8 @@ FACTS = {
     "party": dict,  # {"ADULT": 2, "CHILD": 1}
     "rooms": int,
     "budget": dict,  # {"amount": minor units, "currency": "EUR", "per": "person" | "total" | "night"}
+    "must": dict,  # {"stay": ["north", "wifi"]}: tags that what is shown of a kind has to carry
+    "arrive_by": str,  # HH:MM, of a ride
     "preferences": list,
     "shown": list,  # [{"n": 1, "product_id": ..., "title": ...}] as last offered
     "shown_in": str,  # the run of a turn they were offered in

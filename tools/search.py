@@ -34,6 +34,8 @@ def search_offers(
     budget_per: Literal["total", "person", "night"] = "total",
     time_from: str = "",
     time_to: str = "",
+    arrive_by: str = "",
+    must: list[str] | None = None,
     sort: Sort = "recommended",
     page: int = 1,
     fill: bool = True,
@@ -54,6 +56,8 @@ def search_offers(
         budget_per: what the budget is for: total, person or night, e.g. "person".
         time_from: earliest start as HH:MM, e.g. "18:00".
         time_to: latest start as HH:MM, e.g. "21:00".
+        arrive_by: latest arrival of a ride as HH:MM, e.g. "12:30".
+        must: tags every result has to carry, as listings carry them, e.g. ["wifi", "north"]. Leave out what is only a wish.
         sort: recommended, price or rating, e.g. "price".
         page: 1 for the first results, 2 for more.
         fill: false shows only what fits the words, e.g. when several searches answer one message.
@@ -74,6 +78,8 @@ def search_offers(
         budget=limit,
         time_from=time_from,
         time_to=time_to,
+        arrive_by=arrive_by,
+        must=tuple(must or ()),
         sort=sort,
         limit=6,
         offset=6 * (max(1, page) - 1),
@@ -92,12 +98,17 @@ def search_offers(
         "end_date": iso(end_date),
         "budget": {"amount": budget, "currency": currency, "per": budget_per} if budget else None,
         "start_time": time_from or None,
+        "arrive_by": arrive_by or None,
         "question": None,
         "asked_about": None,
         "focus": fitting[0].listing.id if len(fitting) == 1 else None,
     }
     if wish.city:
         noted["city"] = wish.city
+    if kind:
+        with desk.engine.db.read() as tx:
+            held = {**(trips.facts(tx, desk.actor.conversation_id).get("must") or {}), kind: list(must or ())}
+        noted["must"] = {name: tags for name, tags in held.items() if tags} or None
     if units:
         noted["party"] = units
     before, offers = _not_shown_yet(desk, offers)

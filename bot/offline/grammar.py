@@ -438,9 +438,9 @@ def _exact_day(text: Text, today: date) -> When | None:
     match = text.find(r"\b(\d{1,2})[/.](\d{1,2})(?:[/.](20\d\d|\d\d))?(?![\d:])\b")
     if match:
         one, two = int(match[1]), int(match[2])
-        day, month = (one, two) if two <= 12 else (two, one)  # day first, as most of the world writes
+        day, of_month = (one, two) if two <= 12 else (two, one)  # day first, as most of the world writes
         year = match[3] if match[3] is None or len(match[3]) == 4 else "20" + match[3]
-        found = _coming(today, month, day, year) if 1 <= month <= 12 else None
+        found = _coming(today, of_month, day, year) if 1 <= of_month <= 12 else None
         if found is not None:
             text.take(match, "date")
             return When(found)
