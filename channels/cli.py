@@ -93,6 +93,11 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--format", choices=("jsonl", "csv"), default="jsonl")
     export.set_defaults(command=_catalog_export)
 
+    token = commands.add_parser("token", help="a token for programs that use the REST door (/api/docs) as one account")
+    token.add_argument("account", metavar="ACCOUNT", help="an account's id, or the e-mail address it signed up with")
+    token.add_argument("--new", action="store_true", help="make a traveler's account for this e-mail address first")
+    token.set_defaults(command=_token)
+
     doctor = commands.add_parser("doctor", help="what is configured, what falls back, what needs doing")
     doctor.set_defaults(command=_doctor)
     return parser
@@ -181,6 +186,17 @@ def _doctor(_given: argparse.Namespace, settings: Settings) -> int:
     for one in found:
         print(f"{marks[one.level]}  {one.what:<10} {one.says}")
     return 1 if any(one.level == "problem" for one in found) else 0
+
+
+def _token(given: argparse.Namespace, settings: Settings) -> int:
+    from core import people
+
+    with closing(_ready(settings)) as house:
+        account = people.sign_up(house.engine, given.account) if given.new else people.find_account(house.engine, given.account)
+        secret = people.api_token(house.engine, account)
+        print(f"For {account}, good for a year, shown only now:", file=sys.stderr)
+        print(secret)
+        return 0
 
 
 def _ready(settings: Settings) -> House:

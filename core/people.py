@@ -135,6 +135,28 @@ def redeem_sign_in(engine: Engine, token: str) -> str:
         return open_session(tx, row.account_id, "console", now)
 
 
+def find_account(engine: Engine, named: str) -> str:
+    """The id of the account with this id, or of the only one that signed up with this e-mail address. Raises NotFound, Invalid."""
+    by_email = account.c.email == named.strip()
+    with engine.db.read() as tx:
+        found = tx.execute(select(account.c.id).where((account.c.id == named) | (by_email & account.c.visitor.is_(False)))).scalars().all()
+    if not found:
+        raise NotFound(f"There is no account {named!r}. An e-mail address and --new make one.")
+    if len(found) > 1:
+        raise Invalid("account", f"{len(found)} accounts have the address {named}: name one by its id ({', '.join(sorted(found))}).")
+    return found[0]
+
+
+def sign_up(engine: Engine, email: str) -> str:
+    """A traveler's account of its own for an e-mail address; returns its id. Raises Invalid for a bad or a known address."""
+    cleaned = check_email(email)
+    with engine.db.write() as tx:
+        known = select(account.c.id).where(account.c.email == cleaned, account.c.visitor.is_(False))
+        if tx.execute(known).first() is not None:
+            raise Invalid("email", f"There is an account for {cleaned} already; leave --new out.")
+        return new_account(tx, engine.clock(), email=cleaned, visitor=False)
+
+
 def api_token(engine: Engine, account_id: str) -> str:
     """A token for a program that acts as this account, with its roles; shown once, good for a year, revocable. Raises NotFound."""
     now = engine.clock()

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from channels.cli import main
 from channels.doctor import examine
 from channels.settings import Settings
 from channels.terminal import Screen
+from core import people
+from core.db import Database
 from tests.market import RECORDS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -66,6 +69,27 @@ def test_a_catalogue_goes_in_and_comes_out_and_one_bad_row_keeps_everything_out(
     said = capsys.readouterr().err
     assert "bad.jsonl:9: kind: expected" in said
     assert "nothing was changed" in said
+
+
+def test_a_program_gets_a_token_of_an_account(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["token", "ana@example.com"]) == 1
+    assert "There is no account 'ana@example.com'" in capsys.readouterr().err
+    assert main(["token", "ana@example", "--new"]) == 1
+    assert "does not look like an e-mail address" in capsys.readouterr().err
+    assert main(["token", "ana@example.com", "--new"]) == 0
+    secret = capsys.readouterr().out.strip().splitlines()[-1]
+    assert main(["token", "ana@example.com", "--new"]) == 1
+    assert "already" in capsys.readouterr().err
+    assert main(["token", "ana@example.com"]) == 0
+    database = Database(Settings().database)
+    with database.read() as tx:
+        first = people.who(tx, secret, "api", datetime.now(UTC))
+        second = people.who(tx, capsys.readouterr().out.strip(), "api", datetime.now(UTC))
+    database.close()
+    assert first is not None
+    assert second is not None
+    assert first.account_id == second.account_id
+    assert first.session_id != second.session_id
 
 
 def test_the_doctor_says_what_falls_back_and_what_would_not_open_on_a_phone(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

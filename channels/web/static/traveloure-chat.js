@@ -471,7 +471,7 @@ function inline(ctx, text) {
     out.push(text.slice(at, match.index));
     if (match[1] !== undefined) out.push(el('b', {}, ...inline(ctx, match[1])));
     else if (match[2] !== undefined) out.push(el('code', {}, match[2]));
-    else out.push(anchor(ctx, match[3], match[3]));
+    else out.push(ctx.draft ? match[3] : anchor(ctx, match[3], match[3])); // what is still being said has not been checked for links
     at = match.index + match[0].length;
   }
   out.push(text.slice(at));
@@ -1529,7 +1529,7 @@ export class TraveloureChat extends HTMLElement {
     draft.frame ||= requestAnimationFrame(() => {
       draft.frame = 0;
       const stick = this.#following;
-      draft.row.replaceChildren(paint(this.#context(mid), { type: 'text', text: draft.text }));
+      draft.row.replaceChildren(paint({ ...this.#context(mid), draft: true }, { type: 'text', text: draft.text }));
       this.#toBottom(stick, draft.row);
     });
   }
