@@ -345,7 +345,7 @@ def _price(words: Words, part: Part) -> list[Wire]:
 
 def _pay_button(words: Words, facts: Mapping[str, Any]) -> Wire:
     label = f"{words.say('buttons', 'pay')} \u00b7 {words.price(facts['amount'], facts['currency'])}"
-    return {"label": label, "url": facts["url"], "style": "primary", "pay": True}
+    return {"label": label, "url": facts["url"], "style": "primary", "pays": facts.get("payment_id")}
 
 
 # ── forms and choices ─────────────────────────────────────────────────────────────────────────────
@@ -511,7 +511,9 @@ def _booking_confirmed(words: Words, facts: Part, buttons: list[Wire]) -> list[W
     )
     references = [one["reference"] for one in facts["bookings"]]
     lines = [_booking_line(words, one) for one in facts["bookings"]]
-    return _status("ok", words, words.say("status", "booking_confirmed"), text, lines, buttons, references=references)
+    return _status(
+        "ok", words, words.say("status", "booking_confirmed"), text, lines, buttons, references=references, settles=facts.get("payment_id")
+    )
 
 
 def _request_sent(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
@@ -554,7 +556,8 @@ def _booking_cancelled(words: Words, facts: Part, buttons: list[Wire]) -> list[W
 def _ended(name: str) -> Callable[[Words, Part, list[Wire]], list[Wire]]:
     def draw(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
         lines = [_booking_line(words, one) for one in facts.get("bookings", [facts] if facts.get("reference") else [])]
-        return _status("bad", words, words.say("status", name), words.say("status", f"{name}_text"), lines, buttons)
+        said, why = words.say("status", name), words.say("status", f"{name}_text")
+        return _status("bad", words, said, why, lines, buttons, settles=facts.get("payment_id"))
 
     return draw
 

@@ -144,7 +144,7 @@ def find_account(engine: Engine, named: str) -> str:
         raise NotFound(f"There is no account {named!r}. An e-mail address and --new make one.")
     if len(found) > 1:
         raise Invalid("account", f"{len(found)} accounts have the address {named}: name one by its id ({', '.join(sorted(found))}).")
-    return found[0]
+    return str(found[0])
 
 
 def sign_up(engine: Engine, email: str) -> str:

@@ -292,6 +292,7 @@ def _paid(tx: Connection, engine: Engine, row: Row[Any], fetched: FetchedPayment
             "bookings": [facts_of(one) for one in confirmed],
             "paid": {"amount": row.amount, "currency": row.currency},
             "email": confirmed[0].contact.get("email"),
+            "payment_id": row.id,
         }
         notices.tell(tx, row.conversation_id, "booking_confirmed", facts, now, key=f"confirmed:{row.id}")
         notices.mail_traveler(tx, confirmed[0], "booking_confirmed", facts, now, key=f"confirmed:{row.id}")
@@ -304,7 +305,7 @@ def _paid(tx: Connection, engine: Engine, row: Row[Any], fetched: FetchedPayment
             tx,
             row.conversation_id,
             "paid_too_late",
-            {"bookings": [facts_of(one) for one in lost], "currency": row.currency},
+            {"bookings": [facts_of(one) for one in lost], "currency": row.currency, "payment_id": row.id},
             now,
             key=f"late:{row.id}",
         )
@@ -365,7 +366,7 @@ def _expire(tx: Connection, engine: Engine, row: Row[Any], mine: Sequence[Row[An
         tx,
         row.conversation_id,
         "payment_expired",
-        {"bookings": [facts_of(one) for one in lost], "currency": row.currency},
+        {"bookings": [facts_of(one) for one in lost], "currency": row.currency, "payment_id": row.id},
         now,
         key=f"unpaid:{row.id}",
         actions=[again],

@@ -111,6 +111,8 @@ def test_a_traveler_books_and_pays_a_provider_approves_an_expert_takes_over(runn
     pay.wait_for_url(re.compile("/pay/done"), timeout=SOON)
     sees(pay, "[Cc]onfirmed")
     expect(traveler.get_by_text("Booked and confirmed")).to_be_visible(timeout=2_000)
+    expect(traveler.get_by_role("link", name=re.compile("^Pay"))).to_have_count(0)  # nothing invites to pay again
+    expect(traveler.get_by_text("Paid", exact=True).first).to_be_visible()
     shot(traveler, "5-confirmed")
 
     provider = open_page(chromium)

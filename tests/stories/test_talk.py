@@ -73,7 +73,7 @@ def test_from_a_wish_to_a_paid_and_an_approved_booking(sold: Engine, gateway: Me
     talk.press("Confirm and book", DETAILS)
     assert statuses(sold) == {"sunset-sail": "ON_HOLD", "fado-dinner": "ON_HOLD", "alfama-walk": "PENDING"}
     assert places(sold, "sunset-sail") == [(2, 0)]
-    (link,) = [button for part in talk.of("status") for button in part["buttons"] if button.get("pay")]
+    (link,) = [button for part in talk.of("status") for button in part["buttons"] if button.get("pays")]
     assert link["label"] == "Pay now · €180"
 
     talk.say("I have paid")

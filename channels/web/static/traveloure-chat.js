@@ -53,6 +53,8 @@ const WORDS = {
   unknown: 'This message needs a newer version of this page. Please reload it.',
   fresh: 'This chat started anew.',
   newTab: '(opens a new tab)',
+  paid: 'Paid',
+  payClosed: 'Payment closed',
   choices: 'Suggested answers',
   you: 'You',
   tooBig: 'That file is too big. Up to 5 MB can be sent.',
@@ -341,7 +343,7 @@ p{margin:0}
 .btn.danger{color:var(--bad);border-color:var(--bad)}
 .btn.danger:hover{background:var(--bad-soft)}
 .btn .icon{width:16px;height:16px}
-.btn[disabled]{cursor:default;opacity:.62}
+.btn[disabled],.btn[aria-disabled=true]{cursor:default;opacity:.62}
 .btn[aria-busy=true]{opacity:1}
 .btn[aria-busy=true]::before{content:"";width:14px;height:14px;border-radius:50%;border:2px solid currentColor;border-inline-end-color:transparent;animation:turn .7s linear infinite}
 @keyframes turn{to{transform:rotate(1turn)}}
@@ -509,14 +511,21 @@ function markdown(ctx, text) {
   return blocks;
 }
 
+/** In place of a link to a payment that is over. */
+function payOver(how) {
+  return el('span.btn.plain', { 'aria-disabled': 'true' }, how);
+}
+
 function button(ctx, spec, tone = 'plain') {
+  const over = spec.pays && ctx.settled?.get(spec.pays);
+  if (over) return payOver(over);
   const style = ['primary', 'plain', 'danger'].includes(spec.style) ? spec.style : tone;
   if (spec.url && ctx.press) {
     const here = spec.same && new URL(ctx.base).origin === location.origin;
     const leaves = !here;
     return el(
       `a.btn.${style}`,
-      { href: safe(spec.url, ctx.base), ...(leaves ? { target: '_blank', rel: 'noopener noreferrer' } : {}) },
+      { href: safe(spec.url, ctx.base), 'data-pays': spec.pays ?? null, ...(leaves ? { target: '_blank', rel: 'noopener noreferrer' } : {}) },
       spec.label,
       leaves ? icon('external') : null,
       leaves ? el('span.sr', {}, WORDS.newTab) : null,
@@ -1164,6 +1173,7 @@ const DRAFT_LIFE = 60_000;
 
 export class TraveloureChat extends HTMLElement {
   #line = null;
+  #settled = new Map(); // payment -> what to say in place of its link
   #rows = new Map(); // mid -> row
   #drafts = new Map(); // mid -> {text, row, timer}
   #outbox = [];
@@ -1381,6 +1391,7 @@ export class TraveloureChat extends HTMLElement {
     this.#drafts.clear();
     this.#rows.clear();
     this.#ui.log.replaceChildren();
+    this.#settled.clear();
     this.#setMode({ mode: 'bot' });
     for (const item of this.#outbox) this.#showPending(item);
   }
@@ -1464,6 +1475,7 @@ export class TraveloureChat extends HTMLElement {
     const role = ['traveler', 'bot', 'expert', 'provider', 'system'].includes(data.role) ? data.role : 'bot';
     const mine = role === 'traveler';
     const ctx = this.#context(data.mid);
+    for (const part of data.parts ?? []) this.#settle(part);
     const parts = (data.parts ?? []).map((part) => paint(ctx, part)).filter(Boolean);
     const wide = parts.some((node) => node.matches('.rail,.box'));
     const row = el(
@@ -1649,10 +1661,19 @@ export class TraveloureChat extends HTMLElement {
   }
 
   /** The hands of the parts of one message. */
+  /** A payment that was made or is over leaves no live link behind, above or still to come. */
+  #settle(part) {
+    if (!part?.settles) return;
+    const how = part.tone === 'ok' ? WORDS.paid : WORDS.payClosed;
+    this.#settled.set(part.settles, how);
+    for (const link of this.#ui.log.querySelectorAll('a[data-pays]')) if (link.dataset.pays === part.settles) link.replaceWith(payOver(how));
+  }
+
   #context(mid) {
     const doneKey = `${this.#line?.key ?? ''}:forms`;
     return {
       base: this.base,
+      settled: this.#settled,
       press: (spec, node, fields, place, onField) => this.#press(spec, node, fields, place, onField),
       fetchFile: (part, node) => this.#fetchFile(part, node),
       formDone: (id) => (kept.get(doneKey) ?? []).includes(`${mid}/${id}`),
