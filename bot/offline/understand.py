@@ -568,6 +568,20 @@ class Lexicon:
         self.kinds = {row.id: row.kind for row in vocabulary.products}
         self._recorded = recorded(vocabulary.products)
 
+    @cached_property
+    def only_city(self) -> str | None:
+        """The city, where the marketplace sells in one only."""
+        return next(iter(self.names)) if len(self.names) == 1 else None
+
+    def titled(self, name: str, kind: str | None) -> str | None:
+        """The product that somebody calls by (nearly) its whole name."""
+        wanted = fold(name)
+        among = {id: title for id, title in self.titles.items() if kind is None or self.kinds[id] == kind} or self.titles
+        best = process.extractOne(wanted, among, scorer=fuzz.ratio, score_cutoff=82) or process.extractOne(
+            wanted, among, scorer=fuzz.token_set_ratio, score_cutoff=94
+        )
+        return str(best[2]) if best else None
+
     def city_of(self, product_id: str) -> str | None:
         row = self.rows.get(product_id)
         return None if row is None else str(row.destination_id)
@@ -668,6 +682,15 @@ class Lexicon:
 
     def product_in(self, folded: str, among: Sequence[str] | None = None) -> tuple[str, float] | None:
         """(product id, 0..100) of a product named in the text, typos and missing words forgiven."""
+        among_shown = [one for one in among or () if one in self.titles]
+        for product_id in among_shown if among is not None else self.titles:
+            title = self.titles[product_id]
+            if len(title) > 3 and title in folded and re.search(rf"(?<!\w){re.escape(title)}(?!\w)", folded):
+                return product_id, 100.0
+        codes = [word for word in re.findall(r"\b[a-z]{1,3}\d{2,5}\b", folded)]
+        for product_id in among_shown:
+            if any(code in self.titles[product_id] for code in codes):
+                return product_id, 100.0
         choices = {
             product_id: self.titles[product_id] for product_id in (among if among is not None else self.titles) if product_id in self.titles
         }
