@@ -1013,6 +1013,13 @@ def _unknown_city(clause: str, lexicon: Lexicon) -> str | None:
     return match[1].title() if re.search(r"\b(?:in|to|visit(?:ing)?)\b", match[0]) else None
 
 
+WANTS_SOME = re.compile(rf"\b(?:a|an|any|some|another|find|need|looking for|want)\s+(?:\w+\s){{0,4}}?(?:{'|'.join(KINDS.values())}|place)\b")
+
+
+def _narrows(needs: Needs) -> bool:
+    return bool(needs.area or needs.level or needs.cuisine or needs.sort or needs.stars is not None or needs.features or needs.origin or needs.destination)
+
+
 def _decide_act(goal: Goal, act: str | None, clause: str, named_before: bool) -> str:
     """The act of a clause, where the words alone leave room."""
     chosen = goal.ordinal is not None or (goal.product is not None and goal.product_score >= 55)
@@ -1055,6 +1062,8 @@ def _decide_act(goal: Goal, act: str | None, clause: str, named_before: bool) ->
         return act
     if act == "availability" and goal.kind:
         return "search"
+    if goal.needs.asks and not goal.when.start and not goal.party.said and not goal.city and not WANTS_SOME.search(clause) and not _narrows(goal.needs):
+        return "details"
     named = named_before and (act == "add" or not INDEFINITE.search(clause))
     if goal.ordinal is not None or named or (chosen and EXPLICIT_ADD.search(clause) and not INDEFINITE.search(clause)):
         return "choose"
