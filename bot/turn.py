@@ -79,7 +79,7 @@ def _prepare(engine: Engine, row: Any, owner: str) -> tuple[Turn, list[BaseMessa
         epoch=row.epoch,
     )
     turn = Turn(
-        desk=Desk(engine, actor),
+        desk=Desk(engine, actor, run=owner),
         facts=memory.snapshot(engine, actor, row.from_seq),
         record=lambda replies: conversations.record_reply(engine, row.id, owner, replies),
         recorded=list(row.replies),

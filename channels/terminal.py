@@ -85,8 +85,8 @@ class Screen:
             for line in group["lines"]:
                 button = f"  {self._row([line['button']])}" if line.get("button") else ""
                 self.line(f"    {line['label']}  {self.paint(line['amount'], GREEN)}{button}")
-                if line.get("detail"):
-                    self.line(f"      {self.paint(line['detail'], DIM)}")
+                for detail in str(line.get("detail") or "").splitlines():
+                    self.line(f"      {self.paint(detail, DIM)}")
         if part.get("total"):
             self.line(f"  {self.paint(part['total']['label'] + '  ' + part['total']['amount'], BOLD)}")
         if part.get("note"):
@@ -147,7 +147,7 @@ def chat(house: House, *, serve: bool, new: bool) -> int:
             except EOFError:
                 screen.line()
                 return 0
-            if typed in ("/quit", "/exit", "/q"):
+            if typed.lower() in ("/quit", "/exit", "/q", "quit", "exit"):
                 return 0
             if typed == "/help":
                 screen.line(HELP)

@@ -28,7 +28,7 @@ FACTS = {
     "arrive_by": str,  # HH:MM, of a ride
     "preferences": list,
     "shown": list,  # [{"n": 1, "product_id": ..., "title": ...}] as last offered
-    "shown_in": str,  # the turn they were offered in
+    "shown_in": str,  # the run of a turn they were offered in
     "focus": str,  # the product talked about
     "asked_about": str,  # the product that question was about
     "question": str,  # what we last asked for

@@ -22,10 +22,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where a verb runs: the engine, and who speaks. Bound by the channel, never an argument of the model."""
+    """Where a verb runs: the engine, and who speaks. Bound by the channel, never an argument of the model.
+
+    `run` names one run of a turn: a turn that is driven again after a crash shows everything anew.
+    """
 
     engine: Engine
     actor: Actor
+    run: str = ""
 
 
 def price_text(amount: int | None, currency: str) -> str | None:

@@ -114,7 +114,7 @@ def search_offers(
     before, offers = _not_shown_yet(desk, offers)
     numbered = before + [_shown(n, offer) for n, offer in enumerate(offers, len(before) + 1)]
     if offers:
-        noted |= {"shown": numbered[-12:], "shown_in": desk.actor.turn_id}
+        noted |= {"shown": numbered[-12:], "shown_in": desk.run or None}
     trips.remember(desk.engine, desk.actor, noted)
     at = {one["product_id"]: int(one["n"]) for one in numbered}
     found = [_for_model(at[offer.listing.id], offer) for offer in offers]
@@ -126,11 +126,11 @@ def search_offers(
 
 
 def _not_shown_yet(desk: Desk, offers: Sequence[Offer]) -> tuple[list[dict[str, Any]], list[Offer]]:
-    """(what this turn has shown already, the offers that are new): a second search of a turn goes on counting."""
+    """(what this run of the turn has shown already, the offers that are new): its second search goes on counting."""
     with desk.engine.db.read() as tx:
         known = trips.facts(tx, desk.actor.conversation_id)
-    same_turn = bool(desk.actor.turn_id) and known.get("shown_in") == desk.actor.turn_id
-    before: list[dict[str, Any]] = list(known.get("shown") or ()) if same_turn else []
+    same_run = bool(desk.run) and known.get("shown_in") == desk.run
+    before: list[dict[str, Any]] = list(known.get("shown") or ()) if same_run else []
     seen = {one["product_id"] for one in before}
     return before, [offer for offer in offers if offer.listing.id not in seen]
 

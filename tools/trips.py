@@ -94,10 +94,25 @@ def controls(desk: Desk, question: str, product_id: str | None) -> list[dict[str
         form = date_form(desk, product_id, nights=question == "dates" or bool(known.get("end_date") and known.get("kind") == "stay"))
         return [{**form, "date": known.get("start_date"), "end_date": known.get("end_date"), "units": known.get("party") or {}}]
     if question == "start_time" and product_id:
-        with desk.engine.db.read() as tx:
-            starts = listing(tx, product_id).option(None).starts
-        return [{"type": "quick_replies", "items": [say_button(start.at) for start in starts]}]
+        return [{"type": "quick_replies", "items": [say_button(at) for at in _starts(desk, product_id)]}]
     return []
+
+
+def _starts(desk: Desk, product_id: str) -> list[str]:
+    """The start times that are free on the day and for the option it was offered with, else all of them."""
+    with desk.engine.db.read() as tx:
+        listed = listing(tx, product_id)
+        known = trips.facts(tx, desk.actor.conversation_id)
+    offered: dict[str, Any] = next((one for one in known.get("shown") or () if one["product_id"] == product_id), {})
+    option = listed.option(offered.get("option_id"))
+    day = offered.get("date") or known.get("start_date")
+    if day is None:
+        return [start.at for start in option.starts]
+    party = max(1, sum((known.get("party") or {}).values()))
+    on = date.fromisoformat(day)
+    found = availability.available_days(desk.engine, product_id, on, on, option_id=option.id, party=party)
+    free: list[str] = found[0]["starts"] if found else []
+    return free or [start.at for start in option.starts]
 
 
 def date_form(desk: Desk, product_id: str | None, *, nights: bool, action: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -243,7 +243,7 @@ def read_when(text: Text, today: date, trip: tuple[date, date] | None = None) ->
             if one is None:
                 break
             if one.end is not None:
-                found = one
+                found = None if days else one  # "a weekend, from Friday to Sunday": the named days count
                 break
             if one.start is not None and _is_end(text):
                 last_day = one.start
@@ -304,7 +304,10 @@ def _read_nights(text: Text) -> int | None:
         (r"\b(?:for|spend(?:ing)?|stay(?:ing)?) (?:a|one|the whole) week\b", 7),
         (rf"\bfor ({SMALL}) weeks\b", -7),
         (rf"\b(?:stay(?:ing)? (?:for )?|for |(?:total|duration) of |leav\w+ after )({SMALL}) days?\b", 1),
-        (rf"(?<!in )(?<!within )(?<!next )(?<!every )\b({SMALL}) days?\b(?! (?:ago|from (?:now|today)|later|before|after|ahead|advance|pass|old|in advance|notice|trip|tour))", 1),
+        (
+            rf"(?<!in )(?<!within )(?<!next )(?<!every )\b({SMALL}) days?\b(?! (?:ago|from (?:now|today)|later|before|after|ahead|advance|pass|old|in advance|notice|trip|tour))",
+            1,
+        ),
         (r"\b(?:for )?a fortnight\b", 14),
         (r"\bfor (?:a|one) day\b", 0),
     )
@@ -434,10 +437,10 @@ def _exact_day(text: Text, today: date) -> When | None:
                 return When(found)
     match = text.find(r"\b(\d{1,2})[/.](\d{1,2})(?:[/.](20\d\d|\d\d))?(?![\d:])\b")
     if match:
-        first, second = int(match[1]), int(match[2])
-        day, month = (first, second) if second <= 12 else (second, first)  # day first, as most of the world writes
+        one, two = int(match[1]), int(match[2])
+        day, of_month = (one, two) if two <= 12 else (two, one)  # day first, as most of the world writes
         year = match[3] if match[3] is None or len(match[3]) == 4 else "20" + match[3]
-        found = _coming(today, month, day, year) if 1 <= month <= 12 else None
+        found = _coming(today, of_month, day, year) if 1 <= of_month <= 12 else None
         if found is not None:
             text.take(match, "date")
             return When(found)
@@ -448,9 +451,12 @@ def _relative_day(text: Text, today: date) -> When | None:
     simple = (
         (r"\b(?:the )?day after tomorrow\b", 2),
         (r"\btomorrow(?: (?=night|evening|morning|afternoon))?\b|\btmrw\b|\btomorow\b|\btommorow\b|\btommorrow\b", 1),
-        (r"\b(?:(?<!help )(?<!need )(?<!time )(?<!all )(?<!needs )today(?! and tomorrow)|tonight|this (?:evening|afternoon|morning)|later today|(?<!not )(?<!it )(?<!one )(?<!room )(?<!need )right now(?= for))\b", 0),
+        (
+            r"\b(?:(?<!help )(?<!need )(?<!time )(?<!all )(?<!needs )today(?! and tomorrow)|tonight|this (?:evening|afternoon|morning)|later today|(?<!not )(?<!it )(?<!one )(?<!room )(?<!need )right now(?= for))\b",
+            0,
+        ),
         (r"\byesterday\b", -1),
-        (r"\blast (?:week|night|weekend)\b", -7),
+        (r"\blast (?:week|night|weekend)\b(?! (?:of|in))", -7),
     )
     for pattern, days in simple:
         match = text.find(pattern)
@@ -521,6 +527,16 @@ def _stretch(text: Text, today: date) -> When | None:
     saturday = today + timedelta(days=(5 - today.weekday()) % 7)
     if today.weekday() == 6:
         saturday = today - timedelta(days=1)
+    match = text.find(rf"\b(?:on |over |for |in )?(?:the )?(first|second|third|fourth|last) weekend (?:of|in) ({MON})(?: (20\d\d))?(?!\w)")
+    if match:
+        first = _coming(today, _month(match[2]), 1, match[3]) or today
+        if today.month == _month(match[2]) and match[3] is None:
+            first = today.replace(day=1)
+        days = [first + timedelta(days=i) for i in range(31) if (first + timedelta(days=i)).month == first.month]
+        saturdays = [day for day in days if day.weekday() == 5]
+        start = saturdays[-1] if match[1] == "last" else saturdays[ORDINAL_NUMBERS[match[1]] - 1]
+        text.take(match, "date")
+        return When(start, start + timedelta(days=1), flexible=True)
     match = text.find(rf"\b(?:the )?weekend of (?:the )?({DAY_TH})\b(?!(?: of)? (?:{MON}))")
     if match and (found := _coming_number(today, _day_number(match[1]))) is not None:
         text.take(match, "date")
@@ -668,7 +684,11 @@ def _named_time(text: Text, *, answering: bool = False) -> tuple[str, str] | Non
             if re.fullmatch(r"\d{1,2}\.\d\d", match[0].strip()):
                 continue  # 12.50 is money before it is a time
             groups = match.groupdict()
-            if groups.get("dir") == "to" and groups["q"].isdigit() and re.search(r"\b(?:from|between|for) $", text.text[: match.start()] + " "):
+            if (
+                groups.get("dir") == "to"
+                and groups["q"].isdigit()
+                and re.search(r"\b(?:from|between|for) $", text.text[: match.start()] + " ")
+            ):
                 continue  # "from 5 to 8"
             at = _time_of(text, match)
             if at is not None:
@@ -689,7 +709,10 @@ def _time_of(text: Text, match: re.Match[str]) -> str | None:
     if hour > 23 or minute > 59:
         return None
     half = (groups["half"] or "").replace(".", "")
-    around = PART_AFTER.match(text.text[match.end() :]) or re.search(r"\b(?P<part>morning|afternoon|evening|night) $", text.text[: match.start()] + ("" if match[0].startswith(("morning", "afternoon", "evening")) else " "))
+    around = PART_AFTER.match(text.text[match.end() :]) or re.search(
+        r"\b(?P<part>morning|afternoon|evening|night) $",
+        text.text[: match.start()] + ("" if match[0].startswith(("morning", "afternoon", "evening")) else " "),
+    )
     part = around["part"] if around else next((word for word in ("morning", "afternoon", "evening") if match[0].startswith(word)), "")
     if half == "am" or part == "morning":
         return f"{0 if hour == 12 and half == 'am' else hour:02d}:{minute:02d}"
@@ -744,6 +767,7 @@ class Party:
 
 def read_party(text: Text, *, answering: bool = False) -> Party:
     """The party in the sentence. `answering` reads a bare number, because we have just asked how many."""
+    said = text.text
     match = text.find(rf"\b(?:(?P<n>{SMALL})|one|another) (?:more|extra|additional) (?:{PEOPLE}|{ADULTS}|{CHILDREN})\b|\bplus one\b")
     if match:
         text.take(match, "people")
@@ -762,9 +786,15 @@ def read_party(text: Text, *, answering: bool = False) -> Party:
     if match:
         text.take(match, "people")
         return Party(number(match[1]) + 1, children, infants)
-    match = text.find(rf"\b(?:a |the )?(?:party|group|family|team|table|crew|bunch)(?: size)? (?:of|for|to|is) ({SMALL})\b(?! ?(?:night|day|week|hour|:|am\b|pm\b|o'clock|\.\d|[:h]\d|a\.m|p\.m))")
+    match = text.find(
+        rf"\b(?:a |the )?(?:party|group|family|team|table|crew|bunch)(?: size)? (?:of|for|to|is) ({SMALL})\b(?! ?(?:night|day|week|hour|:|am\b|pm\b|o'clock|\.\d|[:h]\d|a\.m|p\.m))"
+    )
     if match is None:
-        match = text.find(rf"(?<!the )(?<!those )(?<!both )\b({NUM})[ -](?:[a-z]+[ -]){{0,3}}?(?:{PEOPLE})\b") or text.find(rf"\b({NUM})[ -](?:top)\b") or text.find(rf"\b(\d{{1,3}})(?:{PEOPLE}|p)\b")
+        match = (
+            text.find(rf"(?<!the )(?<!those )(?<!both )\b({NUM})[ -](?:[a-z]+[ -]){{0,3}}?(?:{PEOPLE})\b")
+            or text.find(rf"\b({NUM})[ -](?:top)\b")
+            or text.find(rf"\b(\d{{1,3}})(?:{PEOPLE}|p)\b")
+        )
     if match is None:
         match = text.find(
             rf"\bfor (?:the |all |us )?({SMALL})(?: of us)?\b(?!\s*(?:night|day|week|hour|month|min|euro|eur|usd|dollar|pound|am|pm|o'clock|%|k\b|star|thing|room|:|\.\d|,\d|\x1f|item|of (?:the|your|my)|good|available|which|that)|:| [0-5]\d\b)"
@@ -774,9 +804,13 @@ def read_party(text: Text, *, answering: bool = False) -> Party:
             rf"\b(?:the )?({SMALL}) of us\b|\bus ({SMALL})\b|\bwe(?:'re| are| will be|'ll be) (?:a group of |only |just )?({SMALL})\b(?!\s*(?:night|day|week|hour))"
         )
     if match is None and answering:
-        match = text.find(rf"^(?:yes,? |just |only |about |maybe |we are |there are |there will be |it's |it is |it will be |it'll be |i need |we need |for |make it )*({SMALL})(?: please| will come| total| in total)?[.!]?$")
+        match = text.find(
+            rf"^(?:yes,? |just |only |about |maybe |we are |there are |there will be |it's |it is |it will be |it'll be |i need |we need |for |make it )*({SMALL})(?: please| will come| total| in total)?[.!]?$"
+        )
     if match is None:
-        match = text.find(rf"\b(?:change|make|update|switch|increase|reduce) (?:it|that|this|the booking|my booking|the number|the party) to ({SMALL})\b(?! ?(?:night|day|week|hour|am\b|pm\b|o'clock|:|[a-z]*th\b))")
+        match = text.find(
+            rf"\b(?:change|make|update|switch|increase|reduce) (?:it|that|this|the booking|my booking|the number|the party) to ({SMALL})\b(?! ?(?:night|day|week|hour|am\b|pm\b|o'clock|:|[a-z]*th\b))"
+        )
     if match is None:
         match = text.find(rf"\b(?:there(?:'ll| will) be|only) ({SMALL})(?: of us)?\b(?= (?:of us|will|are|now|coming|in total)|\W*$)")
     if match:
@@ -793,7 +827,9 @@ def read_party(text: Text, *, answering: bool = False) -> Party:
             return Party(1, (children or 0) + 1, infants)
         return Party(2, children, infants)
     if total is None and adults is None:
-        match = text.find(r"\b(?:just|only) (?:for )?(?:me|myself)\b|\b(?:solo|by myself|on my own|alone|for myself|myself only|me only|single (?:person|traveller|traveler|occupancy)|the only (?:one|person|guest)|only one (?:person|of us))\b(?! and)")
+        match = text.find(
+            r"\b(?:just|only) (?:for )?(?:me|myself)\b|\b(?:solo|by myself|on my own|alone|for myself|myself only|me only|single (?:person|traveller|traveler|occupancy)|the only (?:one|person|guest)|only one (?:person|of us))\b(?! and)"
+        )
         if match:
             text.take(match, "people")
             return Party(1, children, infants)
@@ -807,7 +843,7 @@ def read_party(text: Text, *, answering: bool = False) -> Party:
         if total == 0:
             return Party(0, children, infants, zero=not (children or infants))
         rest = total - (children or 0) - (infants or 0)
-        inside = (children or infants) and rest > 0 and text.find(r"\b(?:includ|with|of (?:them|which|whom))")
+        inside = (children or infants) and rest > 0 and re.search(r"\b(?:includ|with|of (?:them|us|which|whom))", said)
         return Party(rest if inside else total, children, infants)
     if adults is not None:
         if friends or me:
@@ -821,7 +857,7 @@ def read_party(text: Text, *, answering: bool = False) -> Party:
 
 
 def _count(text: Text, what: str) -> int | None:
-    match = text.find(rf"\b({SMALL}) (?:more |other |young |small |little |old |grown )?({what})\b")
+    match = text.find(rf"\b({SMALL}) (?:of (?:them|us|which|whom) (?:are )?)?(?:more |other |young |small |little |old |grown )?({what})\b")
     if match:
         text.take(match, "people " + match[2])
         return number(match[1])
@@ -910,7 +946,7 @@ def read_ordinal(text: Text) -> int | None:
         rf"\b(?:the )?({nth}|\d{{1,2}}(?:st|nd|rd|th)) (?:one|option|choice|hotel|place|tour|restaurant|trip|boat|activity|of (?:them|those|these))\b"
     )
     match = match or text.find(
-        rf"^(?:ok |okay |yes |i'?ll take |let'?s (?:do|take) |give me |book |add |i want |i like )*(?:the )?({nth})(?: please)?[.!]?$"
+        rf"^(?:ok |okay |yes |instead |i'?ll take |let'?s (?:do|take) |give me |book |add |i want |i like )*(?:the )?({nth})(?: please)?[.!]?$"
     )
     match = match or text.find(
         rf"\b(?:book|add|take|want|like|choose|pick|details (?:of|on|for)|about|remove|select) (?:the )?({nth})\b(?! (?:of|\w+ber))"

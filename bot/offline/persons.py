@@ -5,15 +5,98 @@ from __future__ import annotations
 
 import re
 
-_END = (
-    frozenset(
-        """
-    for at and on to the a an my our is was please tonight today tomorrow i we but with of in it that this booking reservation table
-    room here there from around by about can could will would need want have has just if or so not no yes monday tuesday wednesday
-    thursday friday saturday sunday january february march april may june july august september october november december people persons
-    guests adults thank thanks hi hello sorry afraid not going looking trying calling running wondering planning sure also
-    """.split()
-    )
+_END = frozenset(
+    [
+        "for",
+        "at",
+        "and",
+        "on",
+        "to",
+        "the",
+        "a",
+        "an",
+        "my",
+        "our",
+        "is",
+        "was",
+        "please",
+        "tonight",
+        "today",
+        "tomorrow",
+        "i",
+        "we",
+        "but",
+        "with",
+        "of",
+        "in",
+        "it",
+        "that",
+        "this",
+        "booking",
+        "reservation",
+        "table",
+        "room",
+        "here",
+        "there",
+        "from",
+        "around",
+        "by",
+        "about",
+        "can",
+        "could",
+        "will",
+        "would",
+        "need",
+        "want",
+        "have",
+        "has",
+        "just",
+        "if",
+        "or",
+        "so",
+        "not",
+        "no",
+        "yes",
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+        "people",
+        "persons",
+        "guests",
+        "adults",
+        "thank",
+        "thanks",
+        "hi",
+        "hello",
+        "sorry",
+        "afraid",
+        "not",
+        "going",
+        "looking",
+        "trying",
+        "calling",
+        "running",
+        "wondering",
+        "planning",
+        "sure",
+        "also",
+    ]
 )
 _STRONG = re.compile(
     r"\b(?:(?:under|in|by|with|using|on)\s+(?:the\s+|my\s+)?names?(?:\s+(?:of|is|as|being))?:?|(?:my|the|booking|reservation|full|his|her|its)\s+name(?:'s|\s+is|\s+was|:)?(?:\s+under)?|"
@@ -22,9 +105,15 @@ _STRONG = re.compile(
 )
 _CAPITALS = r"(?:[A-Z\u00c0-\u00de][a-z\u00df-\u024f'\u2019-]+)"
 _WEAK = (
-    re.compile(rf"\b(?:[Ii]'m|[Ii] am|[Tt]his is|[Ii]t's|[Ii]t is|[Ff]or (?:a )?(?:Mr\.?|Mrs\.?|Ms\.?|Dr\.?))\s+(?P<name>{_CAPITALS}\s+{_CAPITALS})\b"),
-    re.compile(rf"\b(?:for|by|as)\s+(?P<name>{_CAPITALS}\s+{_CAPITALS})(?=\s*(?:[,.?!]|$|\b(?:at|for|on|to|and|tonight|tomorrow|please|i think)\b))"),
-    re.compile(rf"^\W*(?:[Hh]i|[Hh]ello|[Hh]ey)?[, ]*(?P<name>{_CAPITALS}(?:\s+{_CAPITALS})?)(?=\s+here\b|,\s+(?:a |i |I |table|booking|party|for |can|we ))"),
+    re.compile(
+        rf"\b(?:[Ii]'m|[Ii] am|[Tt]his is|[Ii]t's|[Ii]t is|[Ff]or (?:a )?(?:Mr\.?|Mrs\.?|Ms\.?|Dr\.?))\s+(?P<name>{_CAPITALS}\s+{_CAPITALS})\b"
+    ),
+    re.compile(
+        rf"\b(?:for|by|as)\s+(?P<name>{_CAPITALS}\s+{_CAPITALS})(?=\s*(?:[,.?!]|$|\b(?:at|for|on|to|and|tonight|tomorrow|please|i think)\b))"
+    ),
+    re.compile(
+        rf"^\W*(?:[Hh]i|[Hh]ello|[Hh]ey)?[, ]*(?P<name>{_CAPITALS}(?:\s+{_CAPITALS})?)(?=\s+here\b|,\s+(?:a |i |I |table|booking|party|for |can|we ))"
+    ),
     re.compile(r"^\W*(?:hi|hello|hey)?[, ]*(?P<name>[a-z]+(?:\s+[a-z]+)?)(?=\s+here\b,?)", re.IGNORECASE),
     re.compile(rf"(?:,|\bfor)\s+(?P<name>{_CAPITALS}\s+{_CAPITALS})\s*\.?$"),
 )
@@ -49,13 +138,16 @@ def read_person(original: str, *, answering: bool = False) -> str:
         if name and not re.match(r"(?:the|a|an|my|\d|what|which)\b", name.lower()) and not _PLACE_WORDS.search(name):
             return name
     for pattern in _WEAK:
-        match = pattern.search(original)
-        if match:
-            name = _trim(match["name"])
+        found = pattern.search(original)
+        if found:
+            name = _trim(found["name"])
             if name and not _PLACE_WORDS.search(name) and name.lower() not in ("right", "over", "from", "around", "out", "hi", "is"):
                 return name
     if answering:
-        match = re.fullmatch(r"\W*(?:it's |it is |yes,? |the name is |for )?(?P<name>[A-Za-z\u00c0-\u024f'\u2019-]+(?: [A-Za-z\u00c0-\u024f'\u2019-]+){0,2})\W*", original)
-        if match and _trim(match["name"]) == match["name"].strip():
-            return match["name"].strip()
+        bare = re.fullmatch(
+            r"\W*(?:it's |it is |yes,? |the name is |for )?(?P<name>[A-Za-z\u00c0-\u024f'\u2019-]+(?: [A-Za-z\u00c0-\u024f'\u2019-]+){0,2})\W*",
+            original,
+        )
+        if bare and _trim(bare["name"]) == bare["name"].strip():
+            return bare["name"].strip()
     return ""

@@ -81,17 +81,18 @@ def world_city(text: str, original: str = "") -> tuple[str, str] | None:
     """(the city as said, with its region where that was said, the words) of a well-known city in plain text."""
     for match in _CITY.finditer(text):
         name = match["name"]
-        if name in _AMBIGUOUS and not re.search(
-            r"\b(?:in|to|from|near|around|at|visit(?:ing)?|leaving) (?:the city of )?$", text[: match.start()]
-        ):
-            if not re.fullmatch(rf"\W*{re.escape(name)}\W*(?:please)?\W*", text):
-                continue
+        led_in = re.search(r"\b(?:in|to|from|near|around|at|visit(?:ing)?|leaving) (?:the city of )?$", text[: match.start()])
+        alone = re.fullmatch(rf"\W*{re.escape(name)}\W*(?:please)?\W*", text)
+        if name in _AMBIGUOUS and not (led_in or alone):
+            continue
         return name, match[0]
     for code in re.findall(r"\b[A-Z]{2,3}\b", original):
         if code.lower() in CODES and re.search(rf"\b{code.lower()}\b", text):
             return code.lower(), code.lower()
-    match = re.search(rf"\b(?:in|to|from|near|around|at|leaving|city of|between|search) (?P<code>{'|'.join(CODES)})\b", text)
-    return (match["code"], match["code"]) if match and match["code"] not in ("la", "san", "on", "las", "del", "sea", "den", "sin") or (match and match["code"] == "la") else None  # fmt: skip
+    found = re.search(rf"\b(?:in|to|from|near|around|at|leaving|city of|between|search) (?P<code>{'|'.join(CODES)})\b", text)
+    if found is None or found["code"] in ("san", "on", "las", "del", "sea", "den", "sin"):
+        return None  # these are words, too
+    return found["code"], found["code"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +105,126 @@ class Route:
 
 _NOT_PLACE = (
     frozenset(
-        """
-    leave leaving go going be get book find make take see eat stay have do visit arrive return travel try check come reserve buy know say
-    a an any one my your our their his her it this that these those there here where when what which then me you us them him now today
-    tonight tomorrow and or as so pay use pick spend plan dine attend hear look help start change cancel speak talk work commute
-    somewhere anywhere everywhere everyone morning afternoon evening night noon midnight monday next same about after before between
-    drop keep play purchase rent provide confirm ask give show tell watch sleep search enjoy meet learn depart move switch add put catch
-    """.split()
+        [
+            "leave",
+            "leaving",
+            "go",
+            "going",
+            "be",
+            "get",
+            "book",
+            "find",
+            "make",
+            "take",
+            "see",
+            "eat",
+            "stay",
+            "have",
+            "do",
+            "visit",
+            "arrive",
+            "return",
+            "travel",
+            "try",
+            "check",
+            "come",
+            "reserve",
+            "buy",
+            "know",
+            "say",
+            "a",
+            "an",
+            "any",
+            "one",
+            "my",
+            "your",
+            "our",
+            "their",
+            "his",
+            "her",
+            "it",
+            "this",
+            "that",
+            "these",
+            "those",
+            "there",
+            "here",
+            "where",
+            "when",
+            "what",
+            "which",
+            "then",
+            "me",
+            "you",
+            "us",
+            "them",
+            "him",
+            "now",
+            "today",
+            "tonight",
+            "tomorrow",
+            "and",
+            "or",
+            "as",
+            "so",
+            "pay",
+            "use",
+            "pick",
+            "spend",
+            "plan",
+            "dine",
+            "attend",
+            "hear",
+            "look",
+            "help",
+            "start",
+            "change",
+            "cancel",
+            "speak",
+            "talk",
+            "work",
+            "commute",
+            "somewhere",
+            "anywhere",
+            "everywhere",
+            "everyone",
+            "morning",
+            "afternoon",
+            "evening",
+            "night",
+            "noon",
+            "midnight",
+            "monday",
+            "next",
+            "same",
+            "about",
+            "after",
+            "before",
+            "between",
+            "drop",
+            "keep",
+            "play",
+            "purchase",
+            "rent",
+            "provide",
+            "confirm",
+            "ask",
+            "give",
+            "show",
+            "tell",
+            "watch",
+            "sleep",
+            "search",
+            "enjoy",
+            "meet",
+            "learn",
+            "depart",
+            "move",
+            "switch",
+            "add",
+            "put",
+            "catch",
+        ]
     )
     | frozenset(WEEKDAYS)
     | frozenset(MONTHS)
@@ -138,7 +252,7 @@ _TO_PROPER = re.compile(r"\b[Tt]o (?P<place>(?:the )?(?:\d+[\w-]* )?[A-Z][\w'&.#
 def _clean(place: str) -> str:
     words = re.sub(r"^(?:the|my)\s+", "", place.strip(" .,'\"")).strip()
     first = words.split(" ")[0] if words else ""
-    if not words or first in _NOT_PLACE or re.fullmatch(r"[\d:.]+(?:am|pm)?(?:th|st|nd|rd)?", first) and len(words.split()) < 2:
+    if not words or first in _NOT_PLACE or (re.fullmatch(r"[\d:.]+(?:am|pm)?(?:th|st|nd|rd)?", first) and len(words.split()) < 2):
         return ""
     if (
         first in ("hotel", "restaurant", "attraction", "museum", "college", "airport", "station", "place", "park", "church", "event")
@@ -178,7 +292,7 @@ def read_route(text: Text, original: str, *, riding: bool) -> Route:
                 destination = place
                 break
     if not (origin or destination):
-        match = re.fullmatch(r"\W*(?P<a>[a-z ]+?) to (?P<b>[a-z ]+?)\W*", plain)
-        if match and world_city("in " + match["a"]) and world_city("in " + match["b"]):
-            return Route(match["a"], match["b"])
+        bare = re.fullmatch(r"\W*(?P<a>[a-z ]+?) to (?P<b>[a-z ]+?)\W*", plain)
+        if bare and world_city("in " + bare["a"]) and world_city("in " + bare["b"]):
+            return Route(bare["a"], bare["b"])
     return Route(origin, destination)

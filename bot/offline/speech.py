@@ -30,7 +30,9 @@ _WORDS: Mapping[str, re.Pattern[str]] = {
     "enough": re.compile(ENOUGH),
     "thank": re.compile(rf"\b{THANKS}"),
     "greet": re.compile(GREET),
-    "affirm": re.compile(rf"^\W*(?:(?:oh|well|and|so|hmm|ah|um|wow|thanks?|thank you|then|haha|man|hey|i see)\b[ ,!.]*)*{AFFIRM}|{AFFIRM_ANY}"),
+    "affirm": re.compile(
+        rf"^\W*(?:(?:oh|well|and|so|hmm|ah|um|wow|thanks?|thank you|then|haha|man|hey|i see)\b[ ,!.]*)*{AFFIRM}|{AFFIRM_ANY}"
+    ),
     "deny": re.compile(rf"^\W*(?:(?:oh|well|um|actually|sorry|hmm|ok|okay|uh|thanks?)\b[ ,!.]*)*{DENY}|{DENY_ANY}"),
     "human": re.compile(HUMAN),
     "book": re.compile(BOOK),

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
+from typing import Any
 
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import OSA
@@ -401,7 +402,7 @@ ACTS: Sequence[tuple[str, str]] = (
     ("promo", r"\b(?:promo(?:tion)?|discount|voucher|coupon)(?: ?code)?\b|\bcode\b"),
     ("checkout", r"\b(?:check ?-?out|checkout|pay(?: now| for it| please| up)?|proceed|finali[sz]e|purchase|place (?:the|my) order|complete (?:the|my) (?:booking|order)|book (?:it|them|everything|all|both|all of (?:it|them)|the (?:lot|cart|whole thing))|confirm (?:it|the|my)|ready to (?:book|pay)|let'?s book|buy (?:it|them))\b"),
     ("total", r"\b(?:what(?:'s| is| does)? (?:the|my|our|that|it all)? ?(?:total|sum|come to|in (?:my|the|our) (?:cart|basket))|(?:the|my|our|grand) total|how much (?:is|does|would) (?:it|that|everything|all)(?: all)?(?: (?:come|cost|in total|altogether))|show (?:me )?(?:my |the |our )?(?:cart|basket)|(?:my|the|our) (?:cart|basket)|what(?:'s| is| do i have| have i got) in (?:the|my|our)|total price|total cost|in total|sum up|summary)\b|^(?:cart|basket|total)[.?!]*$"),
-    ("remove", r"\b(?:remove|delete|drop|take (?:out|off|away)|get rid of|without|skip|scrap|forget(?: about)?|don'?t want|not (?:the|that)|lose the|leave out|kick out)\b"),
+    ("remove", r"\b(?:remove|delete|drop|take (?:.{1,30} )?(?:out|off|away)|get rid of|without|skip|scrap|forget(?: about)?|don'?t want|not (?:the|that)|lose the|leave out|kick out)\b"),
     ("change", r"\b(?:change|make (?:it|that|them|the)|switch|move|update|modify|reschedule|instead|actually|rather|increase|reduce|adjust)\b"),
     ("more", r"\b(?:show (?:me )?(?:some )?more|more (?:options|results|ideas|like|of|please|choices|offers)|anything else|what else|others?(?: options)?|something else|next page|alternatives?|different (?:one|ones|options?)|any others?)\b|^more[.!?]*$"),
     ("cheaper", r"\b(?:cheaper|less expensive|lower price|too expensive|too much|cheapest|lowest price|more affordable|better price|by price)\b"),
@@ -668,7 +669,7 @@ class Lexicon:
     @cached_property
     def _denied(self) -> tuple[re.Pattern[str], re.Pattern[str]]:
         places = "|".join(re.escape(name) for name in sorted(self._cities, key=len, reverse=True) if len(name) > 2) or "(?!)"
-        value = rf"(?:on |for |in |to |at )?(?:the )?(?:{WD}|{SMALL}(?:st|nd|rd|th)?(?: (?:people|persons?|adults?|nights?|days?))?|today|tomorrow|{places})"
+        value = rf"(?:on |for |in |to |at )?(?:the )?(?:{WD}|(?:{SMALL}(?:st|nd|rd|th)?|first|second|third|fourth|last)(?: (?:one|people|persons?|adults?|nights?|days?))?|today|tomorrow|{places})"
         return (
             re.compile(rf",? ?\b(?:and )?(?:not|instead of|rather than) {value}(?=$|[.,!?])"),
             re.compile(rf"^(?:no,? )?not {value}(?:,| but)+ ?(?=\w)"),
@@ -936,16 +937,23 @@ def _goal(
     topic: str | None,
 ) -> Goal:
     text = Text(clause)
-    rooms_match = text.find(r"\b(\d|one|two|three|four|five) (?:(?:double|single|twin|hotel|family|joined|connecting|separate|large|more) )*(?:bed)?rooms?\b")
+    rooms_match = text.find(
+        r"\b(\d|one|two|three|four|five) (?:(?:double|single|twin|hotel|family|joined|connecting|separate|large|more) )*(?:bed)?rooms?\b"
+    )
     rooms = None
     if rooms_match:
         rooms = number(rooms_match[1])
     budget = read_budget(text)
     ordinal = read_ordinal(text)
     if rooms_match and rooms_match[1] in clause:
-        again = text.find(r"\b(?:\d|one|two|three|four|five) (?=(?:(?:double|single|twin|hotel|family|joined|connecting|separate|large|more) )*(?:bed)?rooms?\b)")
+        again = text.find(
+            r"\b(?:\d|one|two|three|four|five) (?=(?:(?:double|single|twin|hotel|family|joined|connecting|separate|large|more) )*(?:bed)?rooms?\b)"
+        )
         if again:
             text.take(again, "rooms")
+    picked = re.fullmatch(r"(?:ok |number |no )?(\d{1,2})[.!]?", clause)
+    if ordinal is None and picked and question not in ("party", "date", "dates") and 1 <= int(picked[1]) <= len(shown):
+        ordinal = int(picked[1])  # the cards are numbered in a terminal
     when = read_when(text, today, trip)
     party = read_party(text, answering=question in ("party", "date", "dates"))
     folded_clause = fold(clause).replace("-", " ")

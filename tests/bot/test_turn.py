@@ -88,6 +88,31 @@ def test_a_turn_that_died_after_its_tool_goes_on_without_adding_twice(shop: Engi
     assert "Fresh pasta class" in talk.text
 
 
+def test_a_search_that_is_driven_again_shows_everything_again(shop: Engine) -> None:
+    """The first run died after its search had been remembered; nobody has seen its cards."""
+    talk = Talk(shop)
+    planner = OfflinePlanner(shop)
+    conversations.say(shop, talk.actor, "m", "something fun in Lisbon on Saturday for two")
+
+    async def killed_after_the_search() -> None:
+        def dying(messages: Sequence[BaseMessage], names: Sequence[str]) -> Step:
+            if messages[-1].type == "tool":
+                running.get_loop().call_soon_threadsafe(running.cancel)
+                return say("cut off")
+            return planner(messages, names)
+
+        running = asyncio.create_task(run_turn(shop, agent_of(dying), talk.conversation_id, "dead", lambda *_: None))
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    asyncio.run(killed_after_the_search())
+    with shop.db.write() as tx:
+        assert conversations.reclaim_turns(tx, shop.clock()) == 1
+    asyncio.run(run_turn(shop, talk.agent, talk.conversation_id, "next", lambda *_: None))
+    assert "I found 3 activities in Lisbon" in talk.new()
+    assert len(talk.cards()) == 3
+
+
 def test_a_person_who_takes_over_in_the_middle_is_not_talked_over(shop: Engine) -> None:
     talk = Talk(shop)
     talk.say("pasta class in Rome on friday for two")

@@ -35,7 +35,7 @@ def main(path: str) -> None:
                     state[active] = state.get(active, {}) | told["slots"]
                 turns.append({"state": {name: dict(slots) for name, slots in state.items()}, "call": None})
                 asked = [act[1] for act in turn.get("system_acts") or () if act[0] == "REQUEST"]
-            print(json.dumps({"id": dialogue["id"], "turns": turns}))
+            sys.stdout.write(json.dumps({"id": dialogue["id"], "turns": turns}) + "\n")
 
 
 if __name__ == "__main__":

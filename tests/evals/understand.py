@@ -152,7 +152,7 @@ def main(path: str) -> None:
     lexicon = Lexicon(Vocabulary((), ()))
     with open(path, encoding="utf-8") as gold:
         for line in gold:
-            print(json.dumps(predict(json.loads(line), lexicon)))
+            sys.stdout.write(json.dumps(predict(json.loads(line), lexicon)) + "\n")
 
 
 if __name__ == "__main__":

@@ -310,6 +310,7 @@ def test_a_start_time_that_a_button_asks_for_can_be_answered_in_words(shop: Engi
         ("the cheapest one please", "tram-tour"),
         ("the cheaper one", "tram-tour"),
         ("teh secnd one", "tile-workshop"),
+        ("2", "tile-workshop"),
         ("the boat", "sunset-sail"),
     ],
 )
@@ -361,6 +362,32 @@ def test_children_pay_as_adults_only_where_they_may_come(shop: Engine) -> None:
     talk.say("a hotel in Lisbon on Saturday, 2+1")
     talk.press("Add to trip")
     assert "2 adults, 1 child" in talk.text
+
+
+def test_what_is_not_booked_yet_is_cancelled_without_a_person(shop: Engine) -> None:
+    talk = Talk(shop)
+    talk.say("a pasta class in Rome on Friday for two")
+    talk.say("add it")
+    talk.say("a hotel there for 2 nights")
+    talk.press("Add to trip")
+    talk.say("take the hotel out again")
+    assert lines(talk) == [("pasta-class", 11800)]
+    assert "I took out Fresh pasta class" in talk.say("cancel everything")
+    assert lines(talk) == []
+
+
+def test_only_start_times_that_are_free_are_offered(shop: Engine) -> None:
+    first, second = Talk(shop), Talk(shop)
+    for talk, people in ((first, 8), (second, 2)):
+        talk.say(f"paint a tile in Lisbon on Saturday for {people}")
+    first.say("add it at 10am")
+    first.say("checkout")
+    first.press("Confirm")
+    first.press("Confirm and book", DETAILS)
+    assert places(shop, "tile-workshop") == [(8, 0)]
+    second.say("add it")
+    (replies,) = second.of("quick_replies")
+    assert [one["label"] for one in replies["items"]] == ["15:00"]
 
 
 def test_a_budget_in_another_currency_is_not_taken_for_the_citys(shop: Engine) -> None:
