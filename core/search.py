@@ -220,6 +220,7 @@ def _matching(tx: Connection, asked: Sequence[str], wish: Wish) -> Sequence[Any]
         words = glue.join(f'"{term}"' if sqlite else term for term in asked)
         if sqlite:
             words = f"{{title tags body}} : ({words})" + "".join(f' AND place : "{word}"' for word in place)
+            words += "".join(f' AND tags : "{" ".join(terms(tag))}"' for tag in wish.must)
         rows = tx.execute(_with_tags(tx.dialect.name, len(wish.must)), {**facts, "words": words, **_tags(wish)}).all()
         if len(asked) == 1 or len(rows) >= ENOUGH:
             break

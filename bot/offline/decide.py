@@ -167,7 +167,8 @@ def _handle(goal: Goal, scene: Scene) -> Script:
     question = str(scene.trip.get("question", ""))
     focus = scene.trip.get("asked_about")
     answers = goal.act in ("inform", "choose", "change", "unclear", "search", "yes") and question
-    if answers and question == "start_time" and focus and (goal.clock != Clock() or goal.ordinal) and not goal.kind:
+    same_kind = goal.kind in (None, scene.lexicon.kinds.get(str(focus)))
+    if answers and question == "start_time" and focus and (goal.clock != Clock() or goal.ordinal) and same_kind:
         return (yield from _add(goal, scene, str(focus)))
     elsewhere = bool(goal.city) and focus is not None and goal.city != scene.lexicon.city_of(str(focus))
     about_focus = goal.act in ("inform", "unclear", "change") and goal.says_something and not elsewhere
@@ -670,6 +671,9 @@ def _add(goal: Goal, scene: Scene, product: str) -> Script:
     at = goal.clock.at or ""
     if kind == "dining" and at:
         at = _evening(at)
+    line = next((one for one in scene.lines if one.get("product_id") == product), None)
+    if line is not None and (goal.act in ("yes", "choose") or "book" in goal.speech):
+        return (yield from _again_in_cart(goal, scene, line, kind))
     asked_for: dict[str, Any] = {
         "product_id": product,
         "date": start.isoformat(),
@@ -685,6 +689,16 @@ def _add(goal: Goal, scene: Scene, product: str) -> Script:
     if done.get("ok") and (goal.when.ambiguous or None):
         return phrases.added(done) + " " + phrases.AMBIGUOUS.format(day=phrases.day(start), other=phrases.day(goal.when.ambiguous or start))
     return (yield from _after_add(done, asked_for, goal, scene, title))
+
+
+def _again_in_cart(goal: Goal, scene: Scene, line: Mapping[str, Any], kind: str | None) -> Script:
+    """ "Book it", of what is in the cart: with the changes that were said, then what it would be."""
+    changes = _changes(goal, line, kind, scene)
+    if changes:
+        done = yield do("change_cart_line", item_id=line["item_id"], **changes)
+        if done.get("ok") is False:
+            return phrases.kept(done, str(line["title"]))
+    return (yield from _propose())
 
 
 def _book_now(goal: Goal, scene: Scene, product: str) -> bool:
@@ -788,6 +802,8 @@ def _about(goal: Goal, scene: Scene) -> Script:
     product = _meant(goal, scene) or next((str(line["product_id"]) for line in scene.lines if line.get("product_id")), None)
     if product is None:
         if goal.kind or goal.words:
+            return (yield from _search(goal, scene))
+        if scene.shown and goal.act == "availability" and goal.says_something:
             return (yield from _search(goal, scene))
         if scene.shown:
             yield do("ask_traveler", question="which")

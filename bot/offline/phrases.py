@@ -226,7 +226,7 @@ def proposal(made: Mapping[str, Any]) -> str:
     start = "Some prices have changed since you added them. " if made.get("price_changes") else ""
     later = any("if_approved" in parts for parts in (made.get("totals") or {}).values())
     wait = " Requests are only paid once the provider has said yes." if later else ""
-    return f"{start}Here is exactly what you would book. Tap Confirm (or say yes) and I hold your places.{wait}"
+    return f"{start}Here is exactly what you would book. Shall I confirm it? Tap Confirm (or say yes) and I hold your places.{wait}"
 
 
 def availability(result: Mapping[str, Any], title: str, asked: date | None) -> str:

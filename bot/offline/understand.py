@@ -34,7 +34,7 @@ from bot.offline.grammar import (
     read_party,
     read_when,
 )
-from bot.offline.needs import FEATURES, Needs, read_needs, slot_of
+from bot.offline.needs import CAR_SORTS, FEATURES, STAY_SORTS, Needs, read_needs, slot_of
 from bot.offline.persons import read_person
 from bot.offline.places import read_route, world_city
 from bot.offline.speech import read_speech
@@ -56,7 +56,7 @@ KINDS: Mapping[str, str] = {
     ),
     "guide": r"(?:private |local |personal |tour |city )?guides?|interpreter|someone to show us around|show (?:me|us) around",
     "activity": (
-        r"activit(?:y|ies)|things? to do|what (?:can|could|should|to) (?:we |i |you |one )?do|what is there to do|what's there to do|something (?:fun|to do|nice|special|cool|different|exciting|romantic|for (?:the )?kids)|fun|tours?|trips?|"
+        r"activit(?:y|ies)|things? to do|(?:places?|somewhere|anything|something|one) (?:fun |nice |interesting |good )*(?:in town )?to (?:go(?! to)|visit|see)|things? to see|places? of interest|what (?:can|could|should|to) (?:we |i |you |one )?do|what is there to do|what's there to do|something (?:fun|to do|nice|special|cool|different|exciting|romantic|for (?:the )?kids)|fun|tours?|trips?|"
         r"excursions?|class(?:es)?|workshops?|museums?|hik(?:e|es|ing)|surf(?:ing)?|boats?|sail(?:ing)?|cruises?|kayak(?:ing)?|walks?|concerts?|(?:a|the|live|some) shows?|theat(?:re|er)s?|"
         r"tastings?|lessons?|adventures?|experiences?|sightseeing|see the city|attractions?|snorkel(?:l?ing)?|div(?:e|ing)|bik(?:e|es|ing)|cycling|spa|nightlife|entertain\w*"
     ),
@@ -333,6 +333,13 @@ STOP = frozenset(
         "eight",
         "nine",
         "ten",
+        "little",
+        "bit",
+        "try",
+        "care",
+        "fine",
+        "preference",
+        "matter",
         "second",
         "first",
         "third",
@@ -411,7 +418,7 @@ ACTS: Sequence[tuple[str, str]] = (
     ("price", r"\b(?:how much|what(?:'s| is) the (?:price|cost|rate)|price (?:of|for)|what does .{1,30} cost|cost of|the cost)\b"),
     ("availability", r"\b(?:is (?:it|that|this|there|the .{2,30}?) (?:free|available|still)|available (?:on|for|in)|availability|any (?:free )?(?:places|spots|rooms|tables|space|availability)(?: left)?|which days|what days|when (?:can|is|does|could) (?:i|we|it)|free (?:on|days|slots)|still (?:free|available))\b"),
     ("add", r"\b(?:add|take|i'?ll (?:have|take|go)|we'?ll (?:have|take|go)|book|reserve|choose|pick|select|go (?:for|with)|i want|let'?s (?:do|go|take|get)|put .{1,40} (?:in|into)|sounds (?:good|great|perfect)|i like|get (?:me|us)|sign (?:me|us) up)\b"),
-    ("help", r"\b(?:what can you do|how (?:does|do) (?:this|it|you) work|help(?: me)?(?: out)?$|what (?:is|are) (?:this|you)|who are you|are you (?:a )?(?:bot|robot|human|real|ai)|which (?:cities|places|destinations|countries)|where can (?:i|we) go|what cities)\b|^help[.!?]*$"),
+    ("help", r"\b(?:what can you do|how (?:does|do) (?:this|it|you) work|(?<!your )(?<!the )(?<!for )help(?: me)?(?: out)?$|what (?:is|are) (?:this|you)|who are you|are you (?:a )?(?:bot|robot|human|real|ai)|which (?:cities|places|destinations|countries)|where can (?:i|we) go|what cities)\b|^help[.!?]*$"),
     ("restart", r"\b(?:start (?:over|again|from scratch)|forget everything|reset|clear (?:the |my )?(?:cart|basket|everything)|new trip|empty (?:the|my) (?:cart|basket))\b"),
 )  # fmt: skip
 GREET = re.compile(
@@ -568,6 +575,18 @@ class Lexicon:
         self.rows = {row.id: row for row in vocabulary.products}
         self.kinds = {row.id: row.kind for row in vocabulary.products}
         self._recorded = recorded(vocabulary.products)
+
+    @cached_property
+    def stops(self) -> tuple[str, ...]:
+        """Where rides of the catalogue begin and end, as their tags say it; the longest names first."""
+        ends = {
+            fold(tag).split(" ", 1)[1]
+            for row in self.vocabulary.products
+            if row.kind == "transport"
+            for tag in map(str, row.tags)
+            if slot_of(fold(tag)) in ("from", "to")
+        }
+        return tuple(sorted(ends, key=len, reverse=True))
 
     @cached_property
     def only_city(self) -> str | None:
@@ -733,6 +752,17 @@ def mode_in(folded: str) -> str | None:
     return min(found)[1] if found else None
 
 
+def kind_of_needs(needs: Needs, topic: str | None) -> str | None:
+    """The kind that a cuisine, stars or a sort of place implies, where no kind was named and another one was talked about."""
+    if needs.cuisine and topic != "activity":
+        return "dining"
+    if needs.sort in STAY_SORTS or needs.stars is not None:
+        return "stay"
+    if needs.sort and needs.sort not in CAR_SORTS and topic in ("stay", "dining", "transport"):
+        return "activity"
+    return None
+
+
 ARRIVING = re.compile(
     r"\b(?:arriv\w*|be (?:there|here|in|at|dropped)|get(?:s|ting)? (?:there|in|to|me)|reach\w*|(?<!pick me up )there|bring me|take me|make it)\b"
     r"(?P<rest>(?:(?!\bleav|\bdepart|\band i\b|;).)*)"
@@ -885,6 +915,9 @@ def understand(
             liked = " ".join(dict.fromkeys([*merged[-1].words.split(), *lexicon.content(fold(goal.text))]))
             merged[-1] = replace(_absorb(merged[-1], replace(goal, words="")), words=liked, act="search")
             continue
+        if merged and _same_wish(merged[-1], goal):
+            merged[-1] = replace(_absorb(merged[-1], goal), kind=merged[-1].kind or goal.kind)
+            continue
         small_talk = bool(merged) and merged[-1].act in ("yes", "no", "thanks", "greet", "bye")
         if merged and not small_talk and goal.act == "inform" and not goal.kind and goal.ordinal is None:
             merged[-1] = _absorb(merged[-1], goal)  # "... for two. On Saturday, please."
@@ -892,7 +925,26 @@ def understand(
             merged[-1] = _absorb(goal, merged[-1])
         else:
             merged.append(goal)
+    if any(goal.act not in CHAT for goal in merged):  # an answer to the matter is answer enough
+        merged = [goal for goal in merged if goal.act not in CHAT or (goal.act == "yes" and goal is merged[0])]
     return _shared(merged)
+
+
+CHAT = ("yes", "no", "thanks", "greet", "bye")
+
+
+def _same_wish(before: Goal, goal: Goal) -> bool:
+    """Does a second sentence only say more about what the first asked for?"""
+    if goal.ordinal is not None or goal.city not in (None, before.city) or (goal.product and goal.product != before.product):
+        return False
+    twice = (goal.when.start and before.when.start) or (goal.party.said and before.party.said and goal.party != before.party)
+    if before.act in ("search", "inform") and goal.act == "search":
+        same_kind = goal.kind in (None, before.kind) and bool(before.kind)
+        return same_kind and not twice and (not goal.words or goal.words == before.words) and not goal.unknown_words.startswith("else")
+    facts = goal.when.start or goal.when.nights or goal.party.said or goal.clock != Clock()
+    if before.act == "choose" and goal.act in ("choose", "search", "inform", "change", "availability", "other_time"):
+        return bool(facts) and not goal.words and goal.kind in (None, before.kind)
+    return False
 
 
 def _shared(goals: list[Goal]) -> list[Goal]:
@@ -970,10 +1022,12 @@ def _goal(
     kind = next((name for _, name in found_kinds if not (vague and name == "activity")), None)
     if kind is None and mode in MODE_KIND:
         kind = MODE_KIND[mode]
-    route = read_route(Text(clause), original, riding=riding)
+    route = read_route(Text(clause), original, riding=riding, stops=lexicon.stops)
     place = world_city(fold(text.text).replace("\x1f", " "), original)
     needs = read_needs(clause, kind=kind or topic, question=question)
     needs = replace(needs, mode=mode or "", origin=route.origin, destination=route.destination, arrive=arrive)
+    if kind is None and (implied := kind_of_needs(needs, topic)):
+        kind = implied
     held = {part for said in lexicon.held(needs, kind or topic) for part in re.findall(r"[a-z0-9]+", said)}
     content = [word for word in lexicon.content(folded) if word not in held]
     act = _act(clause)
@@ -1014,6 +1068,8 @@ def _unknown_city(clause: str, lexicon: Lexicon) -> str | None:
     match = re.search(r"\b(?:in|to|visit(?:ing)?|near|around|at) ([a-z\u00e0-\u024f]{4,}(?: [a-z\u00e0-\u024f]{4,})?)\b", clause)
     if not match:
         return None
+    if match[0].startswith("to ") and not re.search(r"\b(?:go|going|fly|flying|travel\w*|trip|moving|over|come|get) $", clause[: match.start()]):
+        return None  # "to" and a verb
     first = fold(match[1].split(" ")[0])
     common = "the this that these those town advance general total case order front mind which what with some there here your my our city center centre morning evening afternoon night summer winter spring autumn bed eat have stay talk speak pay make take change book know find look least most"
     if first in common.split() or first in WEEKDAYS or first in MONTHS or first in STOP or first in lexicon.words or kinds_in(first):
@@ -1038,6 +1094,10 @@ def _decide_act(goal: Goal, act: str | None, clause: str, named_before: bool) ->
         return "language"
     if act in ("human", "paid", "refund", "trips", "promo", "restart", "help"):
         return act
+    if "deny" in goal.speech and "book" in goal.speech and act in ("checkout", "add", None) and not goal.says_something:
+        return "no"
+    if WANTS_SOME.search(clause) and _narrows(goal.needs) and act in ("details", "add", "price", "availability", None) and not named_before:
+        return "search"
     if act == "cancel":
         return "policy" if re.search(r"\bcancell?ation (?:policy|rules|terms)|can i cancel|free cancell?ation\b", clause) else "cancel"
     if act == "checkout" and not (goal.kind and goal.says_something and goal.city) and not goal.ordinal:
