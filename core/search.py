@@ -25,7 +25,7 @@ from core.errors import Invalid, Refused
 from core.schema import destination, product
 
 KINDS = ("stay", "activity", "dining", "transport", "guide")
-SORTS = ("recommended", "price", "rating")
+SORTS = ("recommended", "price", "rating", "time")
 CANDIDATES = 240
 ENOUGH = 60  # so many with every word, and those with some of them are not looked for
 
@@ -139,7 +139,7 @@ def search(engine: Engine, wish: Wish) -> list[Offer]:
             return []
         offers: list[Offer] = []
         at, size, enough = 0, max(8, wish.offset + wish.limit), wish.offset + wish.limit
-        if wish.sort == "price":  # the from price only hints at the price for these people and days, so look further
+        if wish.sort in ("price", "time"):  # the from price only hints at the price for these people and days, so look further
             size = enough = max(60, 4 * enough)
         while at < len(found) and len(offers) < enough:
             batch = found[at : at + size]
@@ -220,6 +220,7 @@ def _matching(tx: Connection, asked: Sequence[str], wish: Wish) -> Sequence[Any]
         words = glue.join(f'"{term}"' if sqlite else term for term in asked)
         if sqlite:
             words = f"{{title tags body}} : ({words})" + "".join(f' AND place : "{word}"' for word in place)
+            words += "".join(f' AND tags : "{" ".join(terms(tag))}"' for tag in wish.must)
         rows = tx.execute(_with_tags(tx.dialect.name, len(wish.must)), {**facts, "words": words, **_tags(wish)}).all()
         if len(asked) == 1 or len(rows) >= ENOUGH:
             break
@@ -375,6 +376,9 @@ def _there_by(start: str, minutes: int | None, arrive_by: str) -> bool:
 def _sorted(offers: list[Offer], wish: Wish) -> list[Offer]:
     if wish.sort == "price":
         return sorted(offers, key=lambda o: (o.amount if o.amount is not None else o.from_amount or 1 << 60, o.listing.id))
+    if wish.sort == "time":  # the first to leave, or the last that is there in time
+        timed = sorted(offers, key=lambda o: (o.day or date.max, o.starts[:1], o.listing.id))
+        return timed[::-1] if wish.arrive_by and not wish.time_from else timed
     if wish.sort == "rating":
         return sorted(offers, key=lambda o: (-(o.listing.product.rating_tenths or 0), -o.score, o.listing.id))
     return sorted(offers, key=lambda o: (-o.score, o.listing.id))
@@ -475,7 +479,16 @@ def names(engine: Engine) -> Sequence[Any]:
     """Every published product's id, title, kind, city and tags, for the planner that reads names with typos."""
     with engine.db.read() as tx:
         return tx.execute(
-            select(product.c.id, product.c.title, product.c.kind, product.c.destination_id, product.c.tags, product.c.provider_id)
+            select(
+                product.c.id,
+                product.c.title,
+                product.c.kind,
+                product.c.destination_id,
+                product.c.tags,
+                product.c.provider_id,
+                product.c.pay_at_provider,
+                product.c.booking_type,
+            )
             .where(product.c.published)
             .order_by(product.c.id)
             .limit(20_000)

@@ -123,4 +123,4 @@ def _failed(code: str, message: str, **facts: Any) -> Outcome:
 def _small(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Only what a model can use: short plain values."""
     kept = {key: value for key, value in facts.items() if isinstance(value, str | int | float | bool | list)}
-    return {key: value for key, value in kept.items() if len(json.dumps(value, default=str)) < 400}
+    return {key: value for key, value in kept.items() if len(json.dumps(value, default=str)) < 900}

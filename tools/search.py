@@ -17,7 +17,7 @@ from tools.outcome import Desk, Outcome, iso, party_of, per_of, press, price_tex
 
 FEW = 3
 Kind = Literal["stay", "activity", "dining", "transport", "guide"]
-Sort = Literal["recommended", "price", "rating"]
+Sort = Literal["recommended", "price", "rating", "time"]
 
 
 def search_offers(
@@ -58,7 +58,7 @@ def search_offers(
         time_to: latest start as HH:MM, e.g. "21:00".
         arrive_by: latest arrival of a ride as HH:MM, e.g. "12:30".
         must: tags every result has to carry, as listings carry them, e.g. ["wifi", "north"]. Leave out what is only a wish.
-        sort: recommended, price or rating, e.g. "price".
+        sort: recommended, price, rating or time (of a ride), e.g. "price".
         page: 1 for the first results, 2 for more.
         fill: false shows only what fits the words, e.g. when several searches answer one message.
     """

@@ -16,8 +16,9 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
 from bot.memory import CONTEXT_NAME
-from bot.offline import phrases
+from bot.offline import facts, phrases
 from bot.offline.grammar import Clock, Party, When
+from bot.offline.needs import Needs
 from bot.offline.plan import Step, do, say
 from bot.offline.understand import Goal, Lexicon, understand
 from core.search import fold
@@ -115,6 +116,7 @@ def _script(scene: Scene) -> Script:
         shown=[one["product_id"] for one in scene.shown],
         in_cart=in_cart,
         trip=_trip_days(scene.trip),
+        topic=scene.trip.get("kind"),
     )
     told: list[str] = []
     trip = dict(scene.trip)
@@ -127,6 +129,8 @@ def _script(scene: Scene) -> Script:
         text = yield from _handle(goal, here)
         if text:
             told.append(text)
+        if goal.needs.asks and goal.act in ("search", "inform"):
+            told.append((yield from _facts_of_first(goal, here)))
         _carry(trip, goal)
     if agreed and scene.lines:
         told.append((yield from _checkout(scene)))
@@ -163,12 +167,15 @@ def _handle(goal: Goal, scene: Scene) -> Script:
     question = str(scene.trip.get("question", ""))
     focus = scene.trip.get("asked_about")
     answers = goal.act in ("inform", "choose", "change", "unclear", "search", "yes") and question
-    if answers and question == "start_time" and focus and (goal.clock != Clock() or goal.ordinal) and not goal.kind:
+    same_kind = goal.kind in (None, scene.lexicon.kinds.get(str(focus)))
+    if answers and question == "start_time" and focus and (goal.clock != Clock() or goal.ordinal) and same_kind:
         return (yield from _add(goal, scene, str(focus)))
     elsewhere = bool(goal.city) and focus is not None and goal.city != scene.lexicon.city_of(str(focus))
     about_focus = goal.act in ("inform", "unclear", "change") and goal.says_something and not elsewhere
     if answers and question in ("date", "dates", "party") and focus and about_focus:
         return (yield from _add(goal, scene, str(focus)))
+    if goal.needs.asks and goal.act not in ("search", "inform", "choose") and (known := _asked_about(goal, scene)):
+        return (yield from _tell(goal, scene, known))
     match goal.act:
         case "search":
             return (yield from _search(goal, scene))
@@ -191,8 +198,8 @@ def _handle(goal: Goal, scene: Scene) -> Script:
         case "checkout":
             return (yield from _checkout(scene))
         case "yes":
-            if not scene.lines and len(scene.shown) == 1:
-                return (yield from _add(goal, scene, str(scene.shown[0]["product_id"])))
+            if not scene.lines and (len(scene.shown) == 1 or scene.trip.get("focus")):
+                return (yield from _add(goal, scene, str(scene.trip.get("focus") or scene.shown[0]["product_id"])))
             return (yield from (_checkout(scene) if scene.lines else _help(scene)))
         case "language":
             yield do("suggest_replies", replies=["Talk to a person"])
@@ -279,6 +286,8 @@ def _days(goal: Goal, trip: Mapping[str, Any], kind: str | None) -> tuple[date |
         return None, None
     start = date.fromisoformat(trip["start_date"])
     end = date.fromisoformat(trip["end_date"]) if trip.get("end_date") else None
+    if when.end and when.end > start:
+        end = when.end
     if kind == "stay" and not when.nights and end is not None and (end - start).days > LONGEST_STRETCH:
         return None, None  # "in March" is no stay of a month
     if when.nights:
@@ -322,6 +331,10 @@ def _wish(goal: Goal, scene: Scene) -> dict[str, Any]:
     words = asked if fresh else (trip.get("words") or "")
     start, end = _days(goal, _as_offered(trip, _only_offered_for(kind, scene)), kind)
     first, last = _hours(goal, kind)
+    needs = _needs(goal, scene, kind)
+    same_ride = kind == "transport" and trip.get("kind") == kind
+    if same_ride and not (first or last or needs.arrive):
+        first = str(trip.get("start_time") or "")
     budget, per = goal.budget.amount, goal.budget.per
     if _foreign_budget(goal, scene):
         budget = None
@@ -330,7 +343,7 @@ def _wish(goal: Goal, scene: Scene) -> dict[str, Any]:
     if goal.budget.amount and kind == "stay" and goal.budget.per == "total":
         per = "night"
     return {
-        "city": goal.city or trip.get("city"),
+        "city": goal.city or trip.get("city") or scene.lexicon.only_city,
         "kind": kind,
         "words": words,
         "date": start.isoformat() if start else None,
@@ -340,8 +353,28 @@ def _wish(goal: Goal, scene: Scene) -> dict[str, Any]:
         "budget_per": per if budget else None,
         "time_from": first or None,
         "time_to": last or None,
-        "sort": "price" if goal.budget.level == "cheap" else "rating" if goal.budget.level == "luxury" else None,
+        "arrive_by": needs.arrive or (trip.get("arrive_by") if same_ride and not goal.clock.first else None),
+        "must": list(scene.lexicon.held(needs, kind)) or None,
+        "sort": "time"
+        if kind == "transport" and (first or needs.arrive)
+        else "price"
+        if goal.budget.level == "cheap"
+        else "rating"
+        if goal.budget.level == "luxury"
+        else None,
     }
+
+
+def _needs(goal: Goal, scene: Scene, kind: str | None) -> Needs:
+    """What has to hold for this kind: what was said before, with this on top; "in the same area" looks at the other kinds."""
+    held: Mapping[str, Sequence[str]] = scene.trip.get("must") or {}
+    needs = goal.needs.over(Needs.of_tags(held.get(kind or "", ())))
+    for slot in needs.same:
+        for other, tags in held.items():
+            found = getattr(Needs.of_tags(tags), slot, "") if slot in ("area", "level") else ""
+            if other != kind and found and not getattr(needs, slot):
+                needs = replace(needs, area=found) if slot == "area" else replace(needs, level=found)
+    return needs
 
 
 def _foreign_budget(goal: Goal, scene: Scene) -> str:
@@ -351,8 +384,13 @@ def _foreign_budget(goal: Goal, scene: Scene) -> str:
 
 
 def _search(goal: Goal, scene: Scene) -> Script:
-    if goal.unknown_city and not goal.city:
+    riding = (goal.kind or scene.trip.get("kind")) == "transport" and bool(goal.needs.origin or goal.needs.destination)
+    if goal.unknown_city and not goal.city and not riding:
         return (yield from _unknown_city(goal, scene))
+    if goal.needs.name and (named := scene.lexicon.titled(goal.needs.name, goal.kind)):
+        return (yield from _show(goal, scene, named))
+    if goal.product and goal.product_score >= 95 and not goal.needs.asks:
+        return (yield from _show(goal, scene, goal.product))
     if ONE_OF_THEM.search(goal.text) and not goal.city:
         fitting = [str(one["product_id"]) for one in scene.shown if _fits(goal, scene, one)]
         if len(fitting) == 1 and len(scene.shown) > 1:
@@ -375,7 +413,7 @@ def _run(wish: Mapping[str, Any], scene: Scene, goal: Goal) -> Script:
         ("kind", {"words": wish.get("words"), "kind": None}),
         ("words", {"words": ""}),
     ):
-        if found.get("found"):
+        if found.get("found") or (wish.get("must") and name in ("kind", "words")):
             break
         if not any(wish.get(key) for key in changes if key != "sort"):
             continue
@@ -387,17 +425,41 @@ def _run(wish: Mapping[str, Any], scene: Scene, goal: Goal) -> Script:
         found = yield do("search_offers", **{**wish, **changes})
         if found.get("ok") is False:
             return phrases.refused(found)
+    if not found.get("found") and wish.get("must"):
+        return _without(wish, scene)
     if not found.get("found"):
         return (yield from _nothing(wish, scene))
+    if goal.clock.at and wish.get("kind") != "transport":
+        yield do("note_trip", start_time=_evening(goal.clock.at) if wish.get("kind") == "dining" else goal.clock.at)
     foreign = _foreign_budget(goal, scene)
     text = phrases.OTHER_CURRENCY.format(currency=foreign) + " " if foreign else ""
     text += phrases.found(found, wish, scene.lexicon.names.get(str(wish["city"]), ""), loosened, goal.when, scene.today)
-    if wish.get("date") is None or wish.get("adults") is None:
+    only: Mapping[str, Any] = (found.get("offers") or ({},))[0] if found["found"] == 1 and not found.get("others") else {}
+    if "book" in goal.speech and only and wish.get("date") and wish.get("adults") and (goal.clock.at or wish.get("kind") != "dining"):
+        return text + " " + (yield from _add(goal, scene, str(only["product_id"])))
+    if wish.get("kind") == "transport" and wish.get("adults") is None and wish.get("date"):
+        yield do("ask_traveler", question="party")
+        text += " " + phrases.TICKETS
+    elif wish.get("date") is None or wish.get("adults") is None:
         stay = wish.get("kind") == "stay"
         asked = "dates" if stay and wish.get("date") is None else "date" if wish.get("date") is None else "party"
         yield do("ask_traveler", question=asked)
         text += " " + phrases.ASK[asked if wish.get("adults") is None or asked == "party" else asked + "_only"]
     return text
+
+
+def _without(wish: Mapping[str, Any], scene: Scene) -> str:
+    """Nothing carries all that has to hold: said, with how many there would be without each of the needs."""
+    must: Sequence[str] = wish["must"]
+    of_kind = [row for row in scene.lexicon.rows.values() if row.kind == wish.get("kind") and row.destination_id == wish["city"]]
+    fewer = []
+    for tag in must if len(must) > 1 else ():
+        rest = set(must) - {tag}
+        count = sum(1 for row in of_kind if rest <= set(row.tags))
+        if count:
+            fewer.append(f"{count} without \u201c{tag}\u201d")
+    full = any(set(must) <= set(row.tags) for row in of_kind)
+    return phrases.none_with(wish, scene.lexicon.names.get(str(wish["city"]), "there"), fewer, full=full)
 
 
 def _nothing(wish: Mapping[str, Any], scene: Scene) -> Script:
@@ -418,7 +480,7 @@ def _nothing(wish: Mapping[str, Any], scene: Scene) -> Script:
 
 def _note(wish: Mapping[str, Any]) -> Script:
     """Keep what a search would have used, until what is missing is answered."""
-    told = {key: value for key, value in wish.items() if value and key not in ("time_from", "time_to", "sort")}
+    told = {key: value for key, value in wish.items() if value and key not in ("time_from", "time_to", "sort", "arrive_by", "must")}
     if wish.get("time_from"):
         told["start_time"] = wish["time_from"]
     if told:
@@ -540,13 +602,61 @@ def _choose(goal: Goal, scene: Scene) -> Script:
     if product is None:
         if goal.ordinal is not None and scene.shown:
             return phrases.ONLY_SHOWN.format(count=len(scene.shown))
+        if scene.shown and (goal.needs.open or PICK_ONE.search(goal.text)):
+            return (yield from _add(goal, scene, str(scene.shown[0]["product_id"])))
         if scene.shown:
+            yield from _note({**_wish(goal, scene), "start_time": goal.clock.at or None, "city": None, "kind": None, "words": None})
             yield do("ask_traveler", question="which")
             return phrases.WHICH
         if goal.says_something:
             return (yield from _search(goal, scene))
         return (yield from _help(scene))
     return (yield from _add(goal, scene, product))
+
+
+PICK_ONE = re.compile(r"\b(?:any (?:one|of (?:them|those|these))|either|whichever|whatever|you (?:pick|choose|decide)|your (?:choice|pick)|pick (?:one|any)|surprise me|(?:just )?choose (?:one|any))\b")  # fmt: skip
+
+
+def _show(goal: Goal, scene: Scene, product: str) -> Script:
+    """A product somebody named: what it is, and what was asked about it."""
+    told = yield do("get_details", product_id=product)
+    if told.get("ok") is False:
+        return phrases.refused(told)
+    if goal.needs.asks:
+        return _answered(told, goal, scene, product)
+    if "book" in goal.speech:
+        return (yield from _add(goal, scene, product))
+    if goal.says_something and (goal.when.start or goal.party.said or goal.clock.at):
+        yield from _note({**_wish(goal, scene), "start_time": goal.clock.at or None, "city": None, "kind": None, "words": None})
+    return phrases.details(told, goal.text) + " " + phrases.BOOK_IT
+
+
+def _answered(told: Mapping[str, Any], goal: Goal, scene: Scene, product: str) -> str:
+    row = scene.lexicon.rows.get(product)
+    text = facts.answer(told, goal.needs.asks, [str(tag) for tag in row.tags] if row else ())
+    if "reference" in goal.needs.asks:
+        text = f"{phrases.references(scene.facts.get('bookings') or ())} {text}".strip()
+    return text or phrases.details(told, goal.text)
+
+
+def _tell(goal: Goal, scene: Scene, product: str) -> Script:
+    told = yield do("get_details", product_id=product)
+    return phrases.refused(told) if told.get("ok") is False else _answered(told, goal, scene, product)
+
+
+def _asked_about(goal: Goal, scene: Scene) -> str | None:
+    """The product that facts are asked of: the one meant, else the first of those shown."""
+    return _meant(goal, scene) or (str(scene.shown[0]["product_id"]) if scene.shown else None)
+
+
+def _facts_of_first(goal: Goal, scene: Scene) -> Script:
+    """A search that also asks: the facts of the first result of this very turn."""
+    results = (result for name, result in reversed(scene.results) if name == "search_offers")
+    found: Mapping[str, Any] = next(results, {})
+    offers = found.get("offers") or ()
+    if not offers:
+        return ""
+    return (yield from _tell(goal, scene, str(offers[0]["product_id"])))
 
 
 def _add(goal: Goal, scene: Scene, product: str) -> Script:
@@ -568,6 +678,9 @@ def _add(goal: Goal, scene: Scene, product: str) -> Script:
     at = goal.clock.at or ""
     if kind == "dining" and at:
         at = _evening(at)
+    line = next((one for one in scene.lines if one.get("product_id") == product), None)
+    if line is not None and (goal.act in ("yes", "choose") or "book" in goal.speech):
+        return (yield from _again_in_cart(goal, scene, line, kind))
     asked_for: dict[str, Any] = {
         "product_id": product,
         "date": start.isoformat(),
@@ -578,9 +691,28 @@ def _add(goal: Goal, scene: Scene, product: str) -> Script:
         "quantity": goal.rooms,
     }
     done = yield do("add_to_cart", **asked_for)
+    if done.get("ok") and _book_now(goal, scene, product):
+        return (yield from _propose())
     if done.get("ok") and (goal.when.ambiguous or None):
         return phrases.added(done) + " " + phrases.AMBIGUOUS.format(day=phrases.day(start), other=phrases.day(goal.when.ambiguous or start))
     return (yield from _after_add(done, asked_for, goal, scene, title))
+
+
+def _again_in_cart(goal: Goal, scene: Scene, line: Mapping[str, Any], kind: str | None) -> Script:
+    """ "Book it", of what is in the cart: with the changes that were said, then what it would be."""
+    changes = _changes(goal, line, kind, scene)
+    if changes:
+        done = yield do("change_cart_line", item_id=line["item_id"], **changes)
+        if done.get("ok") is False:
+            return phrases.kept(done, str(line["title"]))
+    return (yield from _propose())
+
+
+def _book_now(goal: Goal, scene: Scene, product: str) -> bool:
+    """ "Book it", of something that costs nothing now, with nothing else in the cart: the next thing to say is what it would be."""
+    row = scene.lexicon.rows.get(product)
+    free = row is not None and bool(getattr(row, "pay_at_provider", False)) and row.booking_type == "INSTANT"
+    return free and not scene.lines
 
 
 def _as_offered(trip: Mapping[str, Any], offered: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -607,11 +739,19 @@ def _after_add(done: Mapping[str, Any], asked: Mapping[str, Any], goal: Goal, sc
         fitting = _starts_that_fit(starts, goal, scene)
         if len(fitting) == 1:
             again = yield do("add_to_cart", **{**asked, "start_time": fitting[0]})
+            if again.get("ok") and _book_now(goal, scene, product):
+                return (yield from _propose())
             if again.get("ok"):
                 return phrases.added(again)
             done = again
         else:
             yield do("ask_traveler", question="start_time", product_id=product)
+            told = {key: value for key, value in asked.items() if key in ("date", "end_date", "adults", "children", "infants")}
+            yield do("note_trip", product_id=product, **told)
+            if goal.clock.at:
+                return phrases.NOT_AT.format(title=title, at=goal.clock.at, starts=phrases.listed(_nearest(starts, goal.clock.at)))
+            if len(starts) > MANY_STARTS:
+                return phrases.ASK_ANY_START.format(title=title, first=starts[0], last=starts[-1])
             return phrases.ASK_START.format(title=title, starts=phrases.listed(fitting or list(starts)))
     if done.get("error") == "sold_out" or (done.get("error") in ("refused", "invalid") and done.get("field") in (None, "date")):
         people = sum(int(asked.get(key) or 0) for key in ("adults", "children", "infants"))
@@ -626,12 +766,24 @@ def _after_add(done: Mapping[str, Any], asked: Mapping[str, Any], goal: Goal, sc
     return phrases.refused(done)
 
 
+MANY_STARTS = 10
+
+
+def _nearest(starts: Sequence[str], at: str) -> list[str]:
+    """The three start times nearest to the one that is not there, in order."""
+
+    def minutes(one: str) -> int:
+        return int(one[:2]) * 60 + int(one[3:])
+
+    return sorted(sorted(starts, key=lambda one: abs(minutes(one) - minutes(at)))[:3])
+
+
 def _starts_that_fit(starts: Sequence[str], goal: Goal, scene: Scene) -> list[str]:
     """The start times that an answer such as "the afternoon one", "2pm" or "the first" can mean."""
     clock = goal.clock
     if clock.at:
         exact = [at for at in starts if at in (clock.at, _evening(clock.at))]
-        if exact:
+        if exact or len(starts) > MANY_STARTS:
             return exact[:1]
         hour = int(clock.at[:2])
         return [at for at in starts if abs(int(at[:2]) - hour) <= 1] or list(starts)
@@ -641,6 +793,8 @@ def _starts_that_fit(starts: Sequence[str], goal: Goal, scene: Scene) -> list[st
         at = goal.ordinal - 1 if goal.ordinal > 0 else len(starts) - 1
         return [starts[at]] if 0 <= at < len(starts) else list(starts)
     known = scene.trip.get("start_time")
+    if known in starts:
+        return [str(known)]
     if known:
         return [at for at in starts if at >= known] or list(starts)
     return list(starts)
@@ -655,6 +809,8 @@ def _about(goal: Goal, scene: Scene) -> Script:
     product = _meant(goal, scene) or next((str(line["product_id"]) for line in scene.lines if line.get("product_id")), None)
     if product is None:
         if goal.kind or goal.words:
+            return (yield from _search(goal, scene))
+        if scene.shown and goal.act == "availability" and goal.says_something:
             return (yield from _search(goal, scene))
         if scene.shown:
             yield do("ask_traveler", question="which")
@@ -808,6 +964,10 @@ def _checkout(scene: Scene) -> Script:
             yield do("ask_traveler", question="which")
             return phrases.WHICH
         return phrases.EMPTY
+    return (yield from _propose())
+
+
+def _propose() -> Script:
     made = yield do("propose_checkout")
     return phrases.proposal(made) if made.get("ok") else phrases.refused(made)
 

@@ -111,6 +111,7 @@ SORTS: Mapping[str, str] = {
     "electronica": r"electronica",
 }
 STAY_SORTS = ("guesthouse", "hostel", "apartment")
+CAR_SORTS = ("sedan", "suv", "compact", "standard", "full-size")
 FACTS: Mapping[str, str] = {
     "phone": r"(?:tele)?phone(?: numbers?)?|contact (?:number|info\w*|details?)|\bnumber to call|(?<!reference )(?<!train )(?<!confirmation )(?<!flight )\bnumbers?(?= (?:for|of|and|please|to)|[?.,!]|$)",
     "address": r"address(?:es)?|exact location|where (?:is|are|'s|can) (?:it|they|this|that|the|i find|there)[^.?!]*(?:located|address|situated|at|find)?|street(?: name)?|located(?=\?)|directions?",

@@ -42,6 +42,10 @@ NO_MORE = "That was everything that fits. Try other dates, another budget or ano
 BEST_RATED = "Here are the best rated ones:"
 CHEAPER = "Here they are with the lowest prices first:"
 BY_PRICE = "Here they are, the lowest price first:"
+TICKETS = "How many tickets do you need?"
+BOOK_IT = "Shall I book it?"
+NOT_AT = "{title} is not available at {at}. It is at {starts}. Which time would you like?"
+ASK_ANY_START = "At what time would you like {title}? Any time between {first} and {last} may do."
 WHICH = "Which one do you mean? Tell me its number or name."
 ONLY_SHOWN = "I have shown {count} so far. Which of these do you mean?"
 AMBIGUOUS = "I took {day}; tell me if you meant {other}."
@@ -102,6 +106,22 @@ LOOSENED = {
     "words": "I found nothing called that, but here is {what}",
     "kind": "I found {what}",
 }
+
+
+def none_with(wish: Mapping[str, Any], place: str, fewer: Sequence[str], *, full: bool) -> str:
+    """Nothing carries all that has to hold; how many there would be without one of it; `full`: there is one, but not then."""
+    _, many = PLURAL.get(wish.get("kind"), PLURAL[None])
+    what = listed([str(tag) for tag in wish["must"]])
+    if full:
+        return f"I found {many} in {place} that are {what}, but none is available then. Would another time or day do?"
+    text = f"Sorry, there are no {many} in {place} that are {what}."
+    return f"{text} I would find {listed(fewer)}. What may I change?" if fewer else f"{text} What may I change?"
+
+
+def references(bookings: Sequence[Mapping[str, Any]]) -> str:
+    """The references of what is booked."""
+    booked = [f"{one['title']}: {one['reference']}" for one in bookings if one.get("status") in ("CONFIRMED", "PENDING", "ON_HOLD")]
+    return f"Your reference: {'; '.join(booked)}." if booked else "You get the reference when it is booked."
 
 
 def day(one: date, today: date | None = None) -> str:
@@ -206,7 +226,7 @@ def proposal(made: Mapping[str, Any]) -> str:
     start = "Some prices have changed since you added them. " if made.get("price_changes") else ""
     later = any("if_approved" in parts for parts in (made.get("totals") or {}).values())
     wait = " Requests are only paid once the provider has said yes." if later else ""
-    return f"{start}Here is exactly what you would book. Tap Confirm (or say yes) and I hold your places.{wait}"
+    return f"{start}Here is exactly what you would book. Shall I confirm it? Tap Confirm (or say yes) and I hold your places.{wait}"
 
 
 def availability(result: Mapping[str, Any], title: str, asked: date | None) -> str:

@@ -7,6 +7,7 @@ The list is our own, of cities people travel to; what the marketplace sells in c
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.offline.grammar import MONTHS, NUMBERS, WEEKDAYS, Text
@@ -264,11 +265,30 @@ def _clean(place: str) -> str:
     return words
 
 
-def read_route(text: Text, original: str, *, riding: bool) -> Route:
+def _stop_ends(plain: str, stops: Sequence[str]) -> Route:
+    """The ends of a ride among the stops that rides of the catalogue really have."""
+    origin = destination = ""
+    for stop in stops:
+        for match in re.finditer(rf"(?<!\w){re.escape(stop)}(?!\w)", plain):
+            before = plain[max(0, match.start() - 26) : match.start()]
+            if re.search(r"\b(?:from|leav\w*|depart\w*|out of)(?: \w+)? (?:the )?$", before) and not re.search(
+                r"\b(?:to|for|arriv\w* (?:in|at)) (?:the )?$", before
+            ):
+                origin = origin or stop
+            elif stop != origin:
+                destination = destination or stop
+    return Route(origin, destination)
+
+
+def read_route(text: Text, original: str, *, riding: bool, stops: Sequence[str] = ()) -> Route:
     """ "from A to B", "leaving A", "a taxi to B". `riding` is whether the talk is about getting somewhere: only then do
-    plain words behind "from" and "to" count as places; a known city counts anywhere."""
+    plain words behind "from" and "to" count as places; a known city counts anywhere. `stops` are those the catalogue knows."""
     plain = text.text
     origin = destination = ""
+    if riding and stops:
+        known = _stop_ends(plain, stops)
+        if known.origin or known.destination:
+            return known
     pair = _PAIR.search(plain)
     if pair and (_clean(pair["a"]) and _clean(pair["place"])) and (riding or world_city("in " + pair["a"])):
         return Route(_clean(pair["a"]), _clean(pair["place"]))

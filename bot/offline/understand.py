@@ -34,7 +34,7 @@ from bot.offline.grammar import (
     read_party,
     read_when,
 )
-from bot.offline.needs import FEATURES, Needs, read_needs, slot_of
+from bot.offline.needs import CAR_SORTS, FEATURES, STAY_SORTS, Needs, read_needs, slot_of
 from bot.offline.persons import read_person
 from bot.offline.places import read_route, world_city
 from bot.offline.speech import read_speech
@@ -56,7 +56,7 @@ KINDS: Mapping[str, str] = {
     ),
     "guide": r"(?:private |local |personal |tour |city )?guides?|interpreter|someone to show us around|show (?:me|us) around",
     "activity": (
-        r"activit(?:y|ies)|things? to do|what (?:can|could|should|to) (?:we |i |you |one )?do|what is there to do|what's there to do|something (?:fun|to do|nice|special|cool|different|exciting|romantic|for (?:the )?kids)|fun|tours?|trips?|"
+        r"activit(?:y|ies)|things? to do|(?:places?|somewhere|anything|something|one) (?:fun |nice |interesting |good )*(?:in town )?to (?:go(?! to)|visit|see)|things? to see|places? of interest|what (?:can|could|should|to) (?:we |i |you |one )?do|what is there to do|what's there to do|something (?:fun|to do|nice|special|cool|different|exciting|romantic|for (?:the )?kids)|fun|tours?|trips?|"
         r"excursions?|class(?:es)?|workshops?|museums?|hik(?:e|es|ing)|surf(?:ing)?|boats?|sail(?:ing)?|cruises?|kayak(?:ing)?|walks?|concerts?|(?:a|the|live|some) shows?|theat(?:re|er)s?|"
         r"tastings?|lessons?|adventures?|experiences?|sightseeing|see the city|attractions?|snorkel(?:l?ing)?|div(?:e|ing)|bik(?:e|es|ing)|cycling|spa|nightlife|entertain\w*"
     ),
@@ -333,6 +333,13 @@ STOP = frozenset(
         "eight",
         "nine",
         "ten",
+        "little",
+        "bit",
+        "try",
+        "care",
+        "fine",
+        "preference",
+        "matter",
         "second",
         "first",
         "third",
@@ -411,7 +418,7 @@ ACTS: Sequence[tuple[str, str]] = (
     ("price", r"\b(?:how much|what(?:'s| is) the (?:price|cost|rate)|price (?:of|for)|what does .{1,30} cost|cost of|the cost)\b"),
     ("availability", r"\b(?:is (?:it|that|this|there|the .{2,30}?) (?:free|available|still)|available (?:on|for|in)|availability|any (?:free )?(?:places|spots|rooms|tables|space|availability)(?: left)?|which days|what days|when (?:can|is|does|could) (?:i|we|it)|free (?:on|days|slots)|still (?:free|available))\b"),
     ("add", r"\b(?:add|take|i'?ll (?:have|take|go)|we'?ll (?:have|take|go)|book|reserve|choose|pick|select|go (?:for|with)|i want|let'?s (?:do|go|take|get)|put .{1,40} (?:in|into)|sounds (?:good|great|perfect)|i like|get (?:me|us)|sign (?:me|us) up)\b"),
-    ("help", r"\b(?:what can you do|how (?:does|do) (?:this|it|you) work|help(?: me)?(?: out)?$|what (?:is|are) (?:this|you)|who are you|are you (?:a )?(?:bot|robot|human|real|ai)|which (?:cities|places|destinations|countries)|where can (?:i|we) go|what cities)\b|^help[.!?]*$"),
+    ("help", r"\b(?:what can you do|how (?:does|do) (?:this|it|you) work|(?<!your )(?<!the )(?<!for )help(?: me)?(?: out)?$|what (?:is|are) (?:this|you)|who are you|are you (?:a )?(?:bot|robot|human|real|ai)|which (?:cities|places|destinations|countries)|where can (?:i|we) go|what cities)\b|^help[.!?]*$"),
     ("restart", r"\b(?:start (?:over|again|from scratch)|forget everything|reset|clear (?:the |my )?(?:cart|basket|everything)|new trip|empty (?:the|my) (?:cart|basket))\b"),
 )  # fmt: skip
 GREET = re.compile(
@@ -569,6 +576,32 @@ class Lexicon:
         self.kinds = {row.id: row.kind for row in vocabulary.products}
         self._recorded = recorded(vocabulary.products)
 
+    @cached_property
+    def stops(self) -> tuple[str, ...]:
+        """Where rides of the catalogue begin and end, as their tags say it; the longest names first."""
+        ends = {
+            fold(tag).split(" ", 1)[1]
+            for row in self.vocabulary.products
+            if row.kind == "transport"
+            for tag in map(str, row.tags)
+            if slot_of(fold(tag)) in ("from", "to")
+        }
+        return tuple(sorted(ends, key=len, reverse=True))
+
+    @cached_property
+    def only_city(self) -> str | None:
+        """The city, where the marketplace sells in one only."""
+        return next(iter(self.names)) if len(self.names) == 1 else None
+
+    def titled(self, name: str, kind: str | None) -> str | None:
+        """The product that somebody calls by (nearly) its whole name."""
+        wanted = fold(name)
+        among = {id: title for id, title in self.titles.items() if kind is None or self.kinds[id] == kind} or self.titles
+        best = process.extractOne(wanted, among, scorer=fuzz.ratio, score_cutoff=82) or process.extractOne(
+            wanted, among, scorer=fuzz.token_set_ratio, score_cutoff=94
+        )
+        return str(best[2]) if best else None
+
     def city_of(self, product_id: str) -> str | None:
         row = self.rows.get(product_id)
         return None if row is None else str(row.destination_id)
@@ -669,6 +702,15 @@ class Lexicon:
 
     def product_in(self, folded: str, among: Sequence[str] | None = None) -> tuple[str, float] | None:
         """(product id, 0..100) of a product named in the text, typos and missing words forgiven."""
+        among_shown = [one for one in among or () if one in self.titles]
+        for product_id in among_shown if among is not None else self.titles:
+            title = self.titles[product_id]
+            if len(title) > 3 and title in folded and re.search(rf"(?<!\w){re.escape(title)}(?!\w)", folded):
+                return product_id, 100.0
+        codes = re.findall(r"\b[a-z]{1,3}\d{2,5}\b", folded)
+        for product_id in among_shown:
+            if any(code in self.titles[product_id] for code in codes):
+                return product_id, 100.0
         choices = {
             product_id: self.titles[product_id] for product_id in (among if among is not None else self.titles) if product_id in self.titles
         }
@@ -708,6 +750,17 @@ def mode_in(folded: str) -> str | None:
     if "taxi" in named and "car" in named:
         found = [one for one in found if one[1] != "car"]
     return min(found)[1] if found else None
+
+
+def kind_of_needs(needs: Needs, topic: str | None) -> str | None:
+    """The kind that a cuisine, stars or a sort of place implies, where no kind was named and another one was talked about."""
+    if needs.cuisine and topic != "activity":
+        return "dining"
+    if needs.sort in STAY_SORTS or needs.stars is not None:
+        return "stay"
+    if needs.sort and needs.sort not in CAR_SORTS and topic in ("stay", "dining", "transport"):
+        return "activity"
+    return None
 
 
 ARRIVING = re.compile(
@@ -862,6 +915,9 @@ def understand(
             liked = " ".join(dict.fromkeys([*merged[-1].words.split(), *lexicon.content(fold(goal.text))]))
             merged[-1] = replace(_absorb(merged[-1], replace(goal, words="")), words=liked, act="search")
             continue
+        if merged and _same_wish(merged[-1], goal):
+            merged[-1] = replace(_absorb(merged[-1], goal), kind=merged[-1].kind or goal.kind)
+            continue
         small_talk = bool(merged) and merged[-1].act in ("yes", "no", "thanks", "greet", "bye")
         if merged and not small_talk and goal.act == "inform" and not goal.kind and goal.ordinal is None:
             merged[-1] = _absorb(merged[-1], goal)  # "... for two. On Saturday, please."
@@ -869,7 +925,26 @@ def understand(
             merged[-1] = _absorb(goal, merged[-1])
         else:
             merged.append(goal)
+    if any(goal.act not in CHAT for goal in merged):  # an answer to the matter is answer enough
+        merged = [goal for goal in merged if goal.act not in CHAT or (goal.act == "yes" and goal is merged[0])]
     return _shared(merged)
+
+
+CHAT = ("yes", "no", "thanks", "greet", "bye")
+
+
+def _same_wish(before: Goal, goal: Goal) -> bool:
+    """Does a second sentence only say more about what the first asked for?"""
+    if goal.ordinal is not None or goal.city not in (None, before.city) or (goal.product and goal.product != before.product):
+        return False
+    twice = (goal.when.start and before.when.start) or (goal.party.said and before.party.said and goal.party != before.party)
+    if before.act in ("search", "inform") and goal.act == "search":
+        same_kind = goal.kind in (None, before.kind) and bool(before.kind)
+        return same_kind and not twice and (not goal.words or goal.words == before.words) and not goal.unknown_words.startswith("else")
+    facts = goal.when.start or goal.when.nights or goal.party.said or goal.clock != Clock()
+    if before.act == "choose" and goal.act in ("choose", "search", "inform", "change", "availability", "other_time"):
+        return bool(facts) and not goal.words and goal.kind in (None, before.kind)
+    return False
 
 
 def _shared(goals: list[Goal]) -> list[Goal]:
@@ -947,10 +1022,12 @@ def _goal(
     kind = next((name for _, name in found_kinds if not (vague and name == "activity")), None)
     if kind is None and mode in MODE_KIND:
         kind = MODE_KIND[mode]
-    route = read_route(Text(clause), original, riding=riding)
+    route = read_route(Text(clause), original, riding=riding, stops=lexicon.stops)
     place = world_city(fold(text.text).replace("\x1f", " "), original)
     needs = read_needs(clause, kind=kind or topic, question=question)
     needs = replace(needs, mode=mode or "", origin=route.origin, destination=route.destination, arrive=arrive)
+    if kind is None and (implied := kind_of_needs(needs, topic)):
+        kind = implied
     held = {part for said in lexicon.held(needs, kind or topic) for part in re.findall(r"[a-z0-9]+", said)}
     content = [word for word in lexicon.content(folded) if word not in held]
     act = _act(clause)
@@ -991,11 +1068,33 @@ def _unknown_city(clause: str, lexicon: Lexicon) -> str | None:
     match = re.search(r"\b(?:in|to|visit(?:ing)?|near|around|at) ([a-z\u00e0-\u024f]{4,}(?: [a-z\u00e0-\u024f]{4,})?)\b", clause)
     if not match:
         return None
+    if match[0].startswith("to ") and not re.search(
+        r"\b(?:go|going|fly|flying|travel\w*|trip|moving|over|come|get) $", clause[: match.start()]
+    ):
+        return None  # "to" and a verb
     first = fold(match[1].split(" ")[0])
     common = "the this that these those town advance general total case order front mind which what with some there here your my our city center centre morning evening afternoon night summer winter spring autumn bed eat have stay talk speak pay make take change book know find look least most"
     if first in common.split() or first in WEEKDAYS or first in MONTHS or first in STOP or first in lexicon.words or kinds_in(first):
         return None
     return match[1].title() if re.search(r"\b(?:in|to|visit(?:ing)?)\b", match[0]) else None
+
+
+WANTS_SOME = re.compile(
+    rf"\b(?:a|an|any|some|another|find|need|looking for|want)\s+(?:\w+\s){{0,4}}?(?:{'|'.join(KINDS.values())}|place)\b"
+)
+
+
+def _narrows(needs: Needs) -> bool:
+    return bool(
+        needs.area
+        or needs.level
+        or needs.cuisine
+        or needs.sort
+        or needs.stars is not None
+        or needs.features
+        or needs.origin
+        or needs.destination
+    )
 
 
 def _decide_act(goal: Goal, act: str | None, clause: str, named_before: bool) -> str:
@@ -1008,6 +1107,10 @@ def _decide_act(goal: Goal, act: str | None, clause: str, named_before: bool) ->
         return "language"
     if act in ("human", "paid", "refund", "trips", "promo", "restart", "help"):
         return act
+    if "deny" in goal.speech and "book" in goal.speech and act in ("checkout", "add", None) and not goal.says_something:
+        return "no"
+    if WANTS_SOME.search(clause) and _narrows(goal.needs) and act in ("details", "add", "price", "availability", None) and not named_before:
+        return "search"
     if act == "cancel":
         return "policy" if re.search(r"\bcancell?ation (?:policy|rules|terms)|can i cancel|free cancell?ation\b", clause) else "cancel"
     if act == "checkout" and not (goal.kind and goal.says_something and goal.city) and not goal.ordinal:
@@ -1040,6 +1143,15 @@ def _decide_act(goal: Goal, act: str | None, clause: str, named_before: bool) ->
         return act
     if act == "availability" and goal.kind:
         return "search"
+    if (
+        goal.needs.asks
+        and not goal.when.start
+        and not goal.party.said
+        and not goal.city
+        and not WANTS_SOME.search(clause)
+        and not _narrows(goal.needs)
+    ):
+        return "details"
     named = named_before and (act == "add" or not INDEFINITE.search(clause))
     if goal.ordinal is not None or named or (chosen and EXPLICIT_ADD.search(clause) and not INDEFINITE.search(clause)):
         return "choose"
