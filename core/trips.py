@@ -25,6 +25,7 @@ FACTS = {
     "rooms": int,
     "budget": dict,  # {"amount": minor units, "currency": "EUR", "per": "person" | "total" | "night"}
     "must": dict,  # {"stay": ["north", "wifi"]}: tags that what is shown of a kind has to carry
+    "time_from": str,  # HH:MM, the earliest that would do
     "arrive_by": str,  # HH:MM, of a ride
     "preferences": list,
     "shown": list,  # [{"n": 1, "product_id": ..., "title": ...}] as last offered

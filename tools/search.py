@@ -97,7 +97,7 @@ def search_offers(
         "start_date": iso(date),
         "end_date": iso(end_date),
         "budget": {"amount": budget, "currency": currency, "per": budget_per} if budget else None,
-        "start_time": time_from or None,
+        "time_from": time_from or None,
         "arrive_by": arrive_by or None,
         "question": None,
         "asked_about": None,
@@ -105,9 +105,12 @@ def search_offers(
     }
     if wish.city:
         noted["city"] = wish.city
+    with desk.engine.db.read() as tx:
+        before_now = trips.facts(tx, desk.actor.conversation_id)
+    if kind != before_now.get("kind"):
+        noted["start_time"] = None  # the hour of the dinner is not the hour of the boat
     if kind:
-        with desk.engine.db.read() as tx:
-            held = {**(trips.facts(tx, desk.actor.conversation_id).get("must") or {}), kind: list(must or ())}
+        held = {**(before_now.get("must") or {}), kind: list(must or ())}
         noted["must"] = {name: tags for name, tags in held.items() if tags} or None
     if units:
         noted["party"] = units

@@ -122,7 +122,7 @@ def _script(scene: Scene) -> Script:
     trip = dict(scene.trip)
     agreed = goals[0].act == "yes" and len(goals) > 1  # "yes, and ...": the rest first, then the new total
     if agreed:
-        goals = [replace(goal, act="change") if goal.act == "inform" and scene.lines else goal for goal in goals[1:]]
+        goals = [_agreed(goal, scene) for goal in goals[1:]]
     several = len([goal for goal in goals if goal.act == "search"]) > 1
     for goal in goals[:4]:
         here = replace(scene, several=several, facts={**scene.facts, "trip": trip})
@@ -135,6 +135,13 @@ def _script(scene: Scene) -> Script:
     if agreed and scene.lines:
         told.append((yield from _checkout(scene)))
     return " ".join(dict.fromkeys(told)) or phrases.WHERE_WE_ARE
+
+
+def _agreed(goal: Goal, scene: Scene) -> Goal:
+    """ "Yes, and for three": a change of what is in the cart, else the booking of what was talked about."""
+    if goal.act != "inform" or goal.kind:
+        return goal
+    return replace(goal, act="change" if scene.lines else "choose" if scene.trip.get("focus") else goal.act)
 
 
 def _trip_days(trip: Mapping[str, Any]) -> tuple[date, date] | None:
@@ -166,7 +173,7 @@ def _handle(goal: Goal, scene: Scene) -> Script:
         return (yield from _another_day(goal, scene))
     question = str(scene.trip.get("question", ""))
     focus = scene.trip.get("asked_about")
-    answers = goal.act in ("inform", "choose", "change", "unclear", "search", "yes") and question
+    answers = goal.act in ("inform", "choose", "change", "unclear", "search", "yes", "availability", "other_time") and question
     same_kind = goal.kind in (None, scene.lexicon.kinds.get(str(focus)))
     if answers and question == "start_time" and focus and (goal.clock != Clock() or goal.ordinal) and same_kind:
         return (yield from _add(goal, scene, str(focus)))
@@ -196,6 +203,8 @@ def _handle(goal: Goal, scene: Scene) -> Script:
         case "total":
             return (yield from _total(scene))
         case "checkout":
+            if not scene.lines and "book" in goal.speech and (scene.trip.get("focus") or scene.shown):
+                return (yield from _choose(goal, scene))
             return (yield from _checkout(scene))
         case "yes":
             if not scene.lines and (len(scene.shown) == 1 or scene.trip.get("focus")):
@@ -334,7 +343,7 @@ def _wish(goal: Goal, scene: Scene) -> dict[str, Any]:
     needs = _needs(goal, scene, kind)
     same_ride = kind == "transport" and trip.get("kind") == kind
     if same_ride and not (first or last or needs.arrive):
-        first = str(trip.get("start_time") or "")
+        first = str(trip.get("time_from") or "")
     budget, per = goal.budget.amount, goal.budget.per
     if _foreign_budget(goal, scene):
         budget = None
@@ -391,6 +400,10 @@ def _search(goal: Goal, scene: Scene) -> Script:
         return (yield from _show(goal, scene, named))
     if goal.product and goal.product_score >= 95 and not goal.needs.asks:
         return (yield from _show(goal, scene, goal.product))
+    focus = scene.trip.get("focus")
+    facts_only = not (goal.words or goal.city or _held_now(goal, scene)) and (goal.when.start or goal.party.said or goal.clock.at)
+    if "book" in goal.speech and focus and scene.lexicon.kinds.get(str(focus)) == goal.kind and facts_only:
+        return (yield from _add(goal, scene, str(focus)))
     if ONE_OF_THEM.search(goal.text) and not goal.city:
         fitting = [str(one["product_id"]) for one in scene.shown if _fits(goal, scene, one)]
         if len(fitting) == 1 and len(scene.shown) > 1:
@@ -437,7 +450,14 @@ def _run(wish: Mapping[str, Any], scene: Scene, goal: Goal) -> Script:
     only: Mapping[str, Any] = (found.get("offers") or ({},))[0] if found["found"] == 1 and not found.get("others") else {}
     if "book" in goal.speech and only and wish.get("date") and wish.get("adults") and (goal.clock.at or wish.get("kind") != "dining"):
         return text + " " + (yield from _add(goal, scene, str(only["product_id"])))
-    if wish.get("kind") == "transport" and wish.get("adults") is None and wish.get("date"):
+    missing = (
+        scene.lexicon.missing_ends(wish.get("must") or ())
+        if wish.get("kind") == "transport" and not wish.get("words", "").strip("train ")
+        else ""
+    )
+    if missing:
+        text += " " + phrases.WHERE_FROM_TO[missing]
+    elif wish.get("kind") == "transport" and wish.get("adults") is None and wish.get("date"):
         yield do("ask_traveler", question="party")
         text += " " + phrases.TICKETS
     elif wish.get("date") is None or wish.get("adults") is None:
@@ -507,12 +527,25 @@ def _unknown_city(goal: Goal, scene: Scene) -> Script:
 def _inform(goal: Goal, scene: Scene) -> Script:
     """Facts without a verb: they refine what is being looked for, or wait for it."""
     trip = scene.trip
+    if goal.needs.open and scene.shown and not (goal.city or goal.when.start or goal.party.said or _held_now(goal, scene)):
+        return (yield from _suggest(scene))
     if scene.shown or trip.get("kind") or trip.get("words") or (goal.city and (goal.when.start or trip.get("start_date"))):
         return (yield from _search(goal, scene))
     if goal.city or trip.get("city"):
         wish = _wish(goal, scene)
         return (yield from _run({**wish, "kind": wish["kind"] or "activity"}, scene, goal))
     return (yield from _ask_city(goal, scene, _wish(goal, scene)))
+
+
+def _held_now(goal: Goal, scene: Scene) -> bool:
+    return bool(scene.lexicon.held(goal.needs, goal.kind or scene.trip.get("kind")))
+
+
+def _suggest(scene: Scene) -> Script:
+    """They do not mind: one of what was shown, to be said yes to."""
+    product = str(scene.trip.get("focus") or scene.shown[0]["product_id"])
+    told = yield do("get_details", product_id=product)
+    return phrases.refused(told) if told.get("ok") is False else phrases.SUGGEST.format(title=told["title"])
 
 
 def _again(goal: Goal, scene: Scene) -> Script:
@@ -678,6 +711,9 @@ def _add(goal: Goal, scene: Scene, product: str) -> Script:
     at = goal.clock.at or ""
     if kind == "dining" and at:
         at = _evening(at)
+    booked = _booked_already(scene, title, goal, start)
+    if booked:
+        return phrases.BOOKED_ALREADY.format(title=title, reference=booked)
     line = next((one for one in scene.lines if one.get("product_id") == product), None)
     if line is not None and (goal.act in ("yes", "choose") or "book" in goal.speech):
         return (yield from _again_in_cart(goal, scene, line, kind))
@@ -696,6 +732,16 @@ def _add(goal: Goal, scene: Scene, product: str) -> Script:
     if done.get("ok") and (goal.when.ambiguous or None):
         return phrases.added(done) + " " + phrases.AMBIGUOUS.format(day=phrases.day(start), other=phrases.day(goal.when.ambiguous or start))
     return (yield from _after_add(done, asked_for, goal, scene, title))
+
+
+def _booked_already(scene: Scene, title: str, goal: Goal, start: date) -> str:
+    """The reference of a booking of the very same thing on that day, where nothing else is asked for now."""
+    if goal.when.start or goal.party.said or goal.party.more or goal.clock.at or "another" in goal.text or "again" in goal.text:
+        return ""
+    for one in scene.facts.get("bookings") or ():
+        if one["title"] == title and one["date"] == start.isoformat() and one["status"] in ("CONFIRMED", "PENDING", "ON_HOLD"):
+            return str(one["reference"])
+    return ""
 
 
 def _again_in_cart(goal: Goal, scene: Scene, line: Mapping[str, Any], kind: str | None) -> Script:
@@ -792,9 +838,10 @@ def _starts_that_fit(starts: Sequence[str], goal: Goal, scene: Scene) -> list[st
     if goal.ordinal and scene.trip.get("question") == "start_time":
         at = goal.ordinal - 1 if goal.ordinal > 0 else len(starts) - 1
         return [starts[at]] if 0 <= at < len(starts) else list(starts)
-    known = scene.trip.get("start_time")
-    if known in starts:
-        return [str(known)]
+    held = str(scene.trip.get("start_time") or "")
+    if held in starts:
+        return [held]
+    known = str(scene.trip.get("time_from") or held)
     if known:
         return [at for at in starts if at >= known] or list(starts)
     return list(starts)

@@ -765,6 +765,23 @@ class Party:
         return (self.adults or 0) + (self.children or 0) + (self.infants or 0)
 
 
+AGED = rf"\b(?:(?:a|an|one|my|our|(?P<n>{SMALL})) )?(?P<age>{SMALL})[- ](?P<unit>years?|yrs?|months?)[- ]olds?\b(?! (?:whisk|rum|wine|port|gin|build|hous|church|tree|recipe|tradition|restaur|hotel|castle|city))"
+
+
+def _by_age(text: Text) -> tuple[int | None, int | None]:
+    """(children, infants) named by their ages alone: "2 adults and a 7 year old"."""
+    children = infants = 0
+    while match := text.find(AGED):
+        months = number(match["age"]) * (1 if match["unit"].startswith("month") else 12)
+        many = number(match["n"]) if match["n"] else 1
+        text.take(match, "people")
+        if months < 24:
+            infants += many
+        elif months < 18 * 12:
+            children += many
+    return children or None, infants or None
+
+
 def read_party(text: Text, *, answering: bool = False) -> Party:
     """The party in the sentence. `answering` reads a bare number, because we have just asked how many."""
     said = text.text
@@ -779,6 +796,8 @@ def read_party(text: Text, *, answering: bool = False) -> Party:
     me = 1 if text.find(r"\b(?:and (?:me|myself|i)\b|(?:me|myself) and\b|with (?:me|my)\b|\bi and my)") else 0
     children = _count(text, CHILDREN)
     infants = _count(text, INFANTS)
+    if children is None and infants is None:
+        children, infants = _by_age(text)
     adults = _count(text, ADULTS)
     friends = bool(re.search(r"friends", " ".join(t[2] for t in text.taken[-1:]))) if adults else False
     total = None

@@ -110,6 +110,11 @@ SORTS: Mapping[str, str] = {
     "full-size": r"full[- ]?size|spacious|large car",
     "electronica": r"electronica",
 }
+SIGHTS = (
+    "museum", "park", "nightclub", "theatre", "cinema", "college", "architecture", "church", "boat", "swimming pool", "concert hall",
+    "entertainment", "multiple sports", "theme park", "zoo",
+)  # fmt: skip
+"""What is visited for its own sake: somebody who asks for one asks for something to do."""
 STAY_SORTS = ("guesthouse", "hostel", "apartment")
 CAR_SORTS = ("sedan", "suv", "compact", "standard", "full-size")
 FACTS: Mapping[str, str] = {
@@ -233,9 +238,9 @@ class Needs:
 _TEXTS = frozenset(("level", "area", "cuisine", "sort", "stars", "name", "mode", "origin", "destination", "arrive"))
 
 
-def read_needs(clause: str, *, kind: str | None, question: str = "") -> Needs:
-    """The needs in one clause. `kind` is what the talk is about; `question` is what we last asked ("area", "level" ...)."""
-    asks = read_asks(clause)
+def read_needs(clause: str, *, kind: str | None, topic: str | None = None, question: str = "") -> Needs:
+    """The needs in one clause. `kind` is what it names and `topic` what the talk is about; `question` is what we last asked ("area", "level" ...)."""
+    asks = read_asks(" ".join(part for part in re.split(r"[.;!?]|,? but |,? just ", clause) if not DONT_CARE.search(part)) or "")
     open_slots, unwanted = _read_open(clause, question)
     features, refused = _read_features(clause, asks)
     level = "" if "level" in open_slots else _read_level(clause)
@@ -243,8 +248,8 @@ def read_needs(clause: str, *, kind: str | None, question: str = "") -> Needs:
         level=level,
         stars=None if "stars" in open_slots else _read_stars(clause),
         area="" if "area" in open_slots else _read_area(clause),
-        cuisine="" if "cuisine" in open_slots else _read_cuisine(clause, kind),
-        sort="" if "sort" in open_slots else _read_sort(clause, kind),
+        cuisine="" if "cuisine" in open_slots else _read_cuisine(clause, kind or topic),
+        sort="" if "sort" in open_slots else _read_sort(clause, kind, topic),
         features=tuple(one for one in features if one not in open_slots),
         name=_read_name(clause),
         open=tuple(dict.fromkeys((*open_slots, *refused, *unwanted))),
@@ -301,16 +306,20 @@ def _read_cuisine(clause: str, kind: str | None) -> str:
     return name
 
 
-def _read_sort(clause: str, kind: str | None) -> str:
+def _read_sort(clause: str, kind: str | None, topic: str | None) -> str:
     best: tuple[int, str] | None = None
     for sort, pattern in SORTS.items():
         if kind == "stay" and sort not in STAY_SORTS:
             continue
         if kind in ("dining", "guide"):
             continue
-        if sort in ("sedan", "suv", "compact", "standard", "full-size") and kind not in ("transport", None):
+        if sort in ("sedan", "suv", "compact", "standard", "full-size") and (kind or topic) not in ("transport", None):
             continue
-        if kind == "transport" and sort not in ("sedan", "suv", "compact", "standard", "full-size"):
+        if (
+            (kind or topic) == "transport"
+            and not (kind is None and sort in SIGHTS)
+            and sort not in ("sedan", "suv", "compact", "standard", "full-size")
+        ):
             continue
         if kind == "activity" and sort in STAY_SORTS:
             continue

@@ -227,6 +227,27 @@ _NOT_PLACE = (
             "catch",
         ]
     )
+    | frozenset(
+        [
+            "on",
+            "at",
+            "by",
+            "in",
+            "of",
+            "off",
+            "with",
+            "for",
+            "than",
+            "into",
+            "destination",
+            "station",
+            "town",
+            "city",
+            "centre",
+            "area",
+            "any",
+        ]
+    )
     | frozenset(WEEKDAYS)
     | frozenset(MONTHS)
     | frozenset(NUMBERS)

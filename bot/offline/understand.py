@@ -34,7 +34,7 @@ from bot.offline.grammar import (
     read_party,
     read_when,
 )
-from bot.offline.needs import CAR_SORTS, FEATURES, STAY_SORTS, Needs, read_needs, slot_of
+from bot.offline.needs import FEATURES, SIGHTS, STAY_SORTS, Needs, read_needs, slot_of
 from bot.offline.persons import read_person
 from bot.offline.places import read_route, world_city
 from bot.offline.speech import read_speech
@@ -333,6 +333,28 @@ STOP = frozenset(
         "eight",
         "nine",
         "ten",
+        "serve",
+        "serves",
+        "serving",
+        "should",
+        "located",
+        "area",
+        "side",
+        "part",
+        "range",
+        "type",
+        "kind",
+        "don",
+        "doesn",
+        "didn",
+        "isn",
+        "aren",
+        "won",
+        "wouldn",
+        "couldn",
+        "haven",
+        "ve",
+        "re",
         "little",
         "bit",
         "try",
@@ -588,6 +610,13 @@ class Lexicon:
         }
         return tuple(sorted(ends, key=len, reverse=True))
 
+    def missing_ends(self, must: Sequence[str]) -> str:
+        """Which end of a ride is not said, where rides of the catalogue have two: "from", "to" or ""."""
+        known = {slot_of(fold(tag)) for tag in must}
+        if not self.stops:
+            return ""
+        return "from" if "from" not in known else "to" if "to" not in known else ""
+
     @cached_property
     def only_city(self) -> str | None:
         """The city, where the marketplace sells in one only."""
@@ -700,13 +729,20 @@ class Lexicon:
         kept = behind.sub(" instead", before.sub("instead ", clause)).strip()
         return clause if kept in ("", "instead") else kept
 
+    def called(self, folded: str, among: Sequence[str] | None = None) -> tuple[str, float] | None:
+        """(product id, 100) of a product whose whole title stands in the text; the longest of several."""
+        found = [
+            id
+            for id in (self.titles if among is None else among)
+            if len(self.titles[id]) > 3 and self.titles[id] in folded and re.search(rf"(?<!\w){re.escape(self.titles[id])}(?!\w)", folded)
+        ]
+        return (max(found, key=lambda id: len(self.titles[id])), 100.0) if found else None
+
     def product_in(self, folded: str, among: Sequence[str] | None = None) -> tuple[str, float] | None:
         """(product id, 0..100) of a product named in the text, typos and missing words forgiven."""
         among_shown = [one for one in among or () if one in self.titles]
-        for product_id in among_shown if among is not None else self.titles:
-            title = self.titles[product_id]
-            if len(title) > 3 and title in folded and re.search(rf"(?<!\w){re.escape(title)}(?!\w)", folded):
-                return product_id, 100.0
+        if among is not None and (named := self.called(folded, among_shown)):
+            return named
         codes = re.findall(r"\b[a-z]{1,3}\d{2,5}\b", folded)
         for product_id in among_shown:
             if any(code in self.titles[product_id] for code in codes):
@@ -719,15 +755,20 @@ class Lexicon:
             return None
         joined = " ".join(said)
         best: tuple[str, float] | None = None
+        second = 0.0
         for _title, score, product_id in process.extract(joined, choices, scorer=fuzz.token_set_ratio, limit=5):
             words = [word for word in re.findall(r"[a-z0-9']+", choices[product_id]) if word not in STOP and len(word) > 2]
             hits = sum(1 for word in words if any(fuzz.ratio(word, other) >= 84 for other in said))
             need = 1 if among is not None else 2
             share = hits / max(1, len(words))
             rank = score * 0.4 + share * 60
-            if hits >= need and (among is not None or share >= 0.6) and (best is None or rank > best[1]):
-                best = (product_id, rank)
-        return best
+            if hits >= need and (among is not None or share >= 0.6):
+                if best is None or rank > best[1]:
+                    second = best[1] if best else 0.0
+                    best = (product_id, rank)
+                else:
+                    second = max(second, rank)
+        return best if best and (best[1] - second > 0.5 or among is None) else None  # "the train to Ely" may be any of six
 
 
 RIDES = ("taxi", "train", "bus", "flight", "car", "ferry")
@@ -752,13 +793,18 @@ def mode_in(folded: str) -> str | None:
     return min(found)[1] if found else None
 
 
-def kind_of_needs(needs: Needs, topic: str | None) -> str | None:
+ASKS_TO_GO = re.compile(
+    r"\b(?:find|look(?:ing)? (?:for|at)|see|visit|go to|how about|what about|suggest|recommend|any|want|like|love|info\w*)\b"
+)
+
+
+def kind_of_needs(needs: Needs, topic: str | None, clause: str) -> str | None:
     """The kind that a cuisine, stars or a sort of place implies, where no kind was named and another one was talked about."""
     if needs.cuisine and topic != "activity":
         return "dining"
     if needs.sort in STAY_SORTS or needs.stars is not None:
         return "stay"
-    if needs.sort and needs.sort not in CAR_SORTS and topic in ("stay", "dining", "transport"):
+    if needs.sort in SIGHTS and topic in ("stay", "dining", "transport") and ASKS_TO_GO.search(clause):
         return "activity"
     return None
 
@@ -921,16 +967,23 @@ def understand(
         small_talk = bool(merged) and merged[-1].act in ("yes", "no", "thanks", "greet", "bye")
         if merged and not small_talk and goal.act == "inform" and not goal.kind and goal.ordinal is None:
             merged[-1] = _absorb(merged[-1], goal)  # "... for two. On Saturday, please."
-        elif merged and merged[-1].act in ("inform", "thanks") and goal.act == "search":
+        elif merged and goal.act == "search" and (merged[-1].act in ("inform", "thanks") or _only_sets_out(merged[-1], goal)):
             merged[-1] = _absorb(goal, merged[-1])
         else:
             merged.append(goal)
+    merged = [goal for at, goal in enumerate(merged) if goal.act not in CHAT or goal.act == "yes" or at == len(merged) - 1] or merged[-1:]
     if any(goal.act not in CHAT for goal in merged):  # an answer to the matter is answer enough
         merged = [goal for goal in merged if goal.act not in CHAT or (goal.act == "yes" and goal is merged[0])]
     return _shared(merged)
 
 
 CHAT = ("yes", "no", "thanks", "greet", "bye")
+
+
+def _only_sets_out(before: Goal, goal: Goal) -> bool:
+    """ "Lisbon next weekend, two of us. Something on the water?": the first sentence wants nothing of its own yet."""
+    bare = before.act == "search" and not (before.kind or before.words or before.product or before.needs.asks)
+    return bare and goal.city in (None, before.city) and not (goal.when.start and before.when.start)
 
 
 def _same_wish(before: Goal, goal: Goal) -> bool:
@@ -940,10 +993,16 @@ def _same_wish(before: Goal, goal: Goal) -> bool:
     twice = (goal.when.start and before.when.start) or (goal.party.said and before.party.said and goal.party != before.party)
     if before.act in ("search", "inform") and goal.act == "search":
         same_kind = goal.kind in (None, before.kind) and bool(before.kind)
-        return same_kind and not twice and (not goal.words or goal.words == before.words) and not goal.unknown_words.startswith("else")
+        return (
+            same_kind
+            and not twice
+            and not (goal.words and before.words and goal.words != before.words)
+            and not goal.unknown_words.startswith("else")
+        )
     facts = goal.when.start or goal.when.nights or goal.party.said or goal.clock != Clock()
     if before.act == "choose" and goal.act in ("choose", "search", "inform", "change", "availability", "other_time"):
-        return bool(facts) and not goal.words and goal.kind in (None, before.kind)
+        container = bool(re.search(r"\b(?:tables?|rooms?|tickets?|seats?|reservation|booking)\b", goal.text))
+        return bool(facts) and not goal.words and (goal.kind in (None, before.kind) or (before.kind is None and container))
     return False
 
 
@@ -1024,15 +1083,15 @@ def _goal(
         kind = MODE_KIND[mode]
     route = read_route(Text(clause), original, riding=riding, stops=lexicon.stops)
     place = world_city(fold(text.text).replace("\x1f", " "), original)
-    needs = read_needs(clause, kind=kind or topic, question=question)
+    needs = read_needs(clause, kind=kind, topic=topic, question=question)
     needs = replace(needs, mode=mode or "", origin=route.origin, destination=route.destination, arrive=arrive)
-    if kind is None and (implied := kind_of_needs(needs, topic)):
+    if kind is None and (implied := kind_of_needs(needs, topic, clause)):
         kind = implied
     held = {part for said in lexicon.held(needs, kind or topic) for part in re.findall(r"[a-z0-9]+", said)}
-    content = [word for word in lexicon.content(folded) if word not in held]
+    content = [word for word in lexicon.content(folded) if word not in held and not (word == "food" and kind == "dining")]
     act = _act(clause)
-    product = lexicon.product_in(folded, shown) or lexicon.product_in(folded, in_cart)
-    anywhere = lexicon.product_in(folded)
+    product = lexicon.product_in(folded, shown) or lexicon.product_in(folded, in_cart) or lexicon.called(folded_clause)
+    anywhere = lexicon.product_in(folded) or lexicon.called(folded_clause)
     if anywhere and (product is None or anywhere[1] > product[1] + 15) and anywhere[1] > 70:
         product = anywhere
     goal = Goal(
@@ -1113,6 +1172,8 @@ def _decide_act(goal: Goal, act: str | None, clause: str, named_before: bool) ->
         return "search"
     if act == "cancel":
         return "policy" if re.search(r"\bcancell?ation (?:policy|rules|terms)|can i cancel|free cancell?ation\b", clause) else "cancel"
+    if act == "checkout" and goal.product and goal.product_score >= 90 and "book" in goal.speech:
+        return "choose"  # "the sail sounds good, book it"
     if act == "checkout" and not (goal.kind and goal.says_something and goal.city) and not goal.ordinal:
         if re.search(r"\bpay\b", clause) and re.search(r"\b(?:how|when|where|can i pay|do i pay|pay (?:later|there|cash|on))\b", clause):
             return "how_pay"
@@ -1155,6 +1216,8 @@ def _decide_act(goal: Goal, act: str | None, clause: str, named_before: bool) ->
     named = named_before and (act == "add" or not INDEFINITE.search(clause))
     if goal.ordinal is not None or named or (chosen and EXPLICIT_ADD.search(clause) and not INDEFINITE.search(clause)):
         return "choose"
+    if "book" in goal.speech and told and not goal.kind and not goal.words and not goal.city and not _narrows(goal.needs):
+        return "choose"  # "I'd like to book it for seven people"
     if goal.kind or (goal.words and (goal.city or act == "add" or goal.when.start or len(goal.words.split()) >= 1)):
         if OUTSIDE.search(clause) and not goal.kind:
             return "outside"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.offline.grammar import Text, normal, read_budget, read_clock, read_ordinal, read_party, read_when
+from bot.offline.grammar import Party, Text, normal, read_budget, read_clock, read_ordinal, read_party, read_when
 
 TODAY = date(2026, 11, 25)
 
@@ -169,3 +169,17 @@ def test_every_iso_day_is_read_back(ahead: int) -> None:
 def test_every_written_day_is_read_back(ahead: int) -> None:
     day = TODAY + timedelta(days=ahead)
     assert read_when(Text(normal(f"{day.day} {day:%B}")), TODAY).start == day
+
+
+@pytest.mark.parametrize(
+    ("said", "party"),
+    [
+        ("2 adults and a 7 year old in lisbon", Party(2, 1)),
+        ("two adults, a 9-year-old and a 10 month old", Party(2, 1, 1)),
+        ("2 adults with two 5 year olds", Party(2, 2)),
+        ("2 adults and 2 kids", Party(2, 2)),
+        ("a tasting of 18 year old whisky for 2 adults", Party(2)),
+    ],
+)
+def test_children_named_by_their_age_alone_are_counted(said: str, party: Party) -> None:
+    assert read_party(Text(normal(said))) == party

@@ -205,6 +205,7 @@ class Agent:
         shutil.copy(stocked(world, now), path)
         self.engine = Engine(db=Database(f"sqlite:///{path}"), gateway=MemoryGateway(), clock=clock)
         self.path = path
+        self.seen: list[str] = []  # references in the order they appeared: the clock stands still
         self.talk = Talk(self.engine)
 
     def __del__(self) -> None:
@@ -213,7 +214,8 @@ class Agent:
 
     def reply(self, text: str) -> str:
         self.talk.say(text)
-        if is_exact_yes(text) and any(part.get("fields") for part in self.talk.of("form")):
+        forms = [part for part in self.talk.of("form") if part["submit"]["label"].startswith("Confirm")]
+        if is_exact_yes(text) and forms:
             self.talk.press("Confirm", GUEST)  # the door asks once who is traveling
         return self._read()
 
@@ -233,8 +235,9 @@ class Agent:
             .order_by(booking.c.created_at, booking.c.reference)
         )
         with self.engine.db.read() as tx:
-            rows = tx.execute(query).all()
-        return [_told(row) for row in rows]
+            rows = {row.reference: row for row in tx.execute(query)}
+        self.seen += [reference for reference in rows if reference not in self.seen]
+        return [_told(rows[reference]) for reference in self.seen if reference in rows]
 
 
 def _told(row: Any) -> dict[str, Any]:
