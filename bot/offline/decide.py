@@ -20,7 +20,7 @@ from bot.offline import facts, phrases
 from bot.offline.grammar import Clock, Party, When
 from bot.offline.needs import Needs
 from bot.offline.plan import Step, do, say
-from bot.offline.understand import Goal, Lexicon, understand
+from bot.offline.understand import PICK_ONE, Goal, Lexicon, understand
 from core.search import fold
 
 Script = Generator[Step, Mapping[str, Any], str]
@@ -501,15 +501,13 @@ def _nothing(wish: Mapping[str, Any], scene: Scene) -> Script:
 def _note(wish: Mapping[str, Any]) -> Script:
     """Keep what a search would have used, until what is missing is answered."""
     told = {key: value for key, value in wish.items() if value and key not in ("time_from", "time_to", "sort", "arrive_by", "must")}
-    if wish.get("time_from"):
-        told["start_time"] = wish["time_from"]
     if told:
         yield do("note_trip", **told)
     return ""
 
 
 def _ask_city(goal: Goal, scene: Scene, wish: Mapping[str, Any]) -> Script:
-    yield from _note({**wish, "city": None})
+    yield from _note({**wish, "city": None, "start_time": goal.clock.at or goal.clock.first or None})
     yield do("ask_traveler", question="city")
     yield do("suggest_replies", replies=_city_names(scene)[:4])
     return phrases.ASK_CITY.format(cities=", ".join(_city_names(scene)[:6]))
@@ -645,9 +643,6 @@ def _choose(goal: Goal, scene: Scene) -> Script:
             return (yield from _search(goal, scene))
         return (yield from _help(scene))
     return (yield from _add(goal, scene, product))
-
-
-PICK_ONE = re.compile(r"\b(?:any (?:one|of (?:them|those|these))|either|whichever|whatever|you (?:pick|choose|decide)|your (?:choice|pick)|pick (?:one|any)|surprise me|(?:just )?choose (?:one|any))\b")  # fmt: skip
 
 
 def _show(goal: Goal, scene: Scene, product: str) -> Script:

@@ -128,6 +128,7 @@ class When:
     past: bool = False
     flexible: bool = False
     ambiguous: date | None = None
+    end_said: bool = False  # the end was named, not counted from the nights
     impossible: str = ""
     backwards: bool = False
 
@@ -223,7 +224,7 @@ def _weekday(today: date, index: int, how: str) -> tuple[date, date | None]:
     return today + timedelta(days=ahead), None
 
 
-def read_when(text: Text, today: date, trip: tuple[date, date] | None = None) -> When:
+def read_when(text: Text, today: date, trip: tuple[date, date] | None = None, *, staying: bool = False) -> When:
     """Every day, range and number of nights in the sentence, put together.
 
     `trip` is the first and last day already talked about: "the 13th" and "on Friday" mean one of these days where they can.
@@ -245,7 +246,7 @@ def read_when(text: Text, today: date, trip: tuple[date, date] | None = None) ->
             if one.end is not None:
                 found = None if days else one  # "a weekend, from Friday to Sunday": the named days count
                 break
-            if one.start is not None and _is_end(text):
+            if one.start is not None and _is_end(text, staying=staying):
                 last_day = one.start
             elif one.start is not None:
                 days.append(one.start)
@@ -260,11 +261,12 @@ def read_when(text: Text, today: date, trip: tuple[date, date] | None = None) ->
     if found is None:
         return When(nights=nights)
     end = found.end
+    said = end is not None and not found.flexible
     if found.start is None:
-        return When(None, end, nights)
+        return When(None, end, nights, end_said=said)
     if nights is not None and (end is None or found.flexible):
         end = found.start + timedelta(days=nights)
-    return When(found.start, end, nights, found.start < today, found.flexible, found.ambiguous)
+    return When(found.start, end, nights, found.start < today, found.flexible, found.ambiguous, end_said=said)
 
 
 ENDS_ON = re.compile(
@@ -273,11 +275,15 @@ ENDS_ON = re.compile(
 )
 
 
-def _is_end(text: Text) -> bool:
-    """Was the day read last named as the last one: "until Friday", "returning on the 8th", "check out 22 May"?"""
+LEAVES_ON = re.compile(r"\b(?:leav\w+|depart\w*|going home|go home)(?: (?:on|the|by|it|us))*\W*$")
+
+
+def _is_end(text: Text, *, staying: bool) -> bool:
+    """Was the day read last named as the last one: "until Friday", "returning on the 8th", of a stay "leaving on Friday"?"""
     start, end, _ = text.taken[-1]
     inside = re.match(r"(?:until|till|til|through|up to)\b", text.raw[start:end])
-    return bool(inside or ENDS_ON.search(text.raw[max(0, start - 48) : start]))
+    before = text.raw[max(0, start - 48) : start]
+    return bool(inside or ENDS_ON.search(before) or (staying and LEAVES_ON.search(before)))
 
 
 def _impossible(text: Text) -> str:
@@ -636,9 +642,9 @@ NO_COUNT = r"(?! ?(?:people|adults|guests|persons|euros?|eur|usd|dollars|pounds|
 MINUTES = {"half": 30, "quarter": 15, "a quarter": 15, "five": 5, "ten": 10, "twenty": 20, "twenty five": 25, "twenty-five": 25}
 CLOCKS = (
     rf"\b{PRE} ?(?P<q>half|(?:a )?quarter|[0-5]?[05]|five|ten|twenty(?:[ -]five)?)(?: minutes?)? (?P<dir>past|to|till|of)(?<!\d of) (?P<h>{HOUR}|0)\b(?P<m>) ?{HALF}?{NO_COUNT}",
-    rf"\b{PRE} ?(?P<h>\d{{1,2}})[:.h](?P<m>\d\d) ?{HALF}?(?![\d/])",
+    rf"\b{PRE} ?(?P<h>\d{{1,2}})[:.h](?P<m>\d\d) ?{HALF}?(?!\d|/\d)",
     rf"\b{PRE} ?(?P<h>\d{{1,2}})(?P<m>\d\d) ?{HALF}(?!\w)",
-    rf"\b{PRE} ?(?P<h>\d{{1,2}})(?: ?o'?clock)? ?(?P<m>){HALF}(?!\w)",
+    rf"\b{PRE} ?(?P<h>{HOUR})(?: ?o'?clock)? ?(?P<m>){HALF}(?!\w)",
     rf"\b{PRE} ?(?P<h>\d{{1,2}}) (?P<m>[0-5]\d)(?P<half>)(?= ?(?:a\.?m|p\.?m|(?:in the |at |o'?clock )?(?:morning|afternoon|evening|night)))",
     r"(?:\b(?P<pre>at|by|after|before|around|about) |^)(?P<h>\d{1,2}) (?P<m>[0-5]\d)(?P<half>)(?![\d:/])\b" + NO_COUNT,
     rf"\b{PRE} ?(?P<h>{'|'.join(UNITS[1:13])})[ -](?P<m>thirty|fifteen|forty[- ]five|twenty)(?P<half>)\b{NO_COUNT}",
@@ -654,6 +660,13 @@ PART_AFTER = re.compile(r"^\W*(?:o'?clock)?\W*(?:in the|at|tomorrow|this|on \w+|
 
 def read_clock(text: Text, *, answering: bool = False) -> Clock:
     """A named time, or a part of the day, or both bounds of "after five". `answering` reads a bare number."""
+    between = text.find(
+        r"\bbetween (\d{1,2})(?:[:.](\d\d))? ?(?:a\.?m\.?|p\.?m\.?)? and (\d{1,2})(?:[:.](\d\d))? ?(?P<half>a\.?m\b|p\.?m\b|o'?clock)?(?! ?(?:of|people|adults|euros?|dollars|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec))(?!\w)"
+    )
+    if between and int(between[1]) < int(between[3]) <= 24:
+        text.take(between, "time")
+        add = 12 if (between["half"] or "").startswith("p") and int(between[3]) < 12 else 0
+        return Clock("", f"{int(between[1]) + add:02d}:{between[2] or '00'}", f"{min(23, int(between[3]) + add):02d}:{between[4] or '00'}")
     named = _named_time(text, answering=answering)
     if named is not None:
         pre, at = named
@@ -727,7 +740,7 @@ def _time_of(text: Text, match: re.Match[str]) -> str | None:
     written = len(groups["h"]) == 2 and groups["h"].startswith("0")
     if 1 <= hour <= 11 and not written and (late or (noon and hour < 8)):
         hour += 12
-    elif not late and not noon and not (groups["m"] or groups.get("q")) and 1 <= hour <= 6 and not written:
+    elif not late and not noon and 1 <= hour <= 6 and not written:
         hour += 12  # nobody starts at three in the night
     return f"{hour:02d}:{minute:02d}"
 
@@ -786,6 +799,7 @@ def read_party(text: Text, *, answering: bool = False) -> Party:
     """The party in the sentence. `answering` reads a bare number, because we have just asked how many."""
     said = text.text
     match = text.find(rf"\b(?:(?P<n>{SMALL})|one|another) (?:more|extra|additional) (?:{PEOPLE}|{ADULTS}|{CHILDREN})\b|\bplus one\b")
+    match = match or text.find(rf"\badd (?P<n>{SMALL}) (?:{PEOPLE})\b (?=to\b)")
     if match:
         text.take(match, "people")
         return Party(more=number(match["n"]) if match["n"] else 1)
@@ -810,13 +824,13 @@ def read_party(text: Text, *, answering: bool = False) -> Party:
     )
     if match is None:
         match = (
-            text.find(rf"(?<!the )(?<!those )(?<!both )\b({NUM})[ -](?:[a-z]+[ -]){{0,3}}?(?:{PEOPLE})\b")
+            text.find(rf"(?<!the )(?<!those )(?<!both )\b({NUM})[ -](?!way\b|day\b)(?:[a-z]+[ -]){{0,4}}?(?:{PEOPLE})\b")
             or text.find(rf"\b({NUM})[ -](?:top)\b")
             or text.find(rf"\b(\d{{1,3}})(?:{PEOPLE}|p)\b")
         )
     if match is None:
         match = text.find(
-            rf"\bfor (?:the |all |us )?({SMALL})(?: of us)?\b(?!\s*(?:night|day|week|hour|month|min|euro|eur|usd|dollar|pound|am|pm|o'clock|%|k\b|star|thing|room|:|\.\d|,\d|\x1f|item|of (?:the|your|my)|good|available|which|that)|:| [0-5]\d\b)"
+            rf"(?<!look )(?<!looking )(?<!search )(?<!searching )(?<!recommendation )\bfor (?:the |all |us )?({SMALL})(?: of us)?\b(?! ?(?:night|day|week|hour|month|min|euro|eur|usd|dollar|pound|am|pm|o'clock|%|k\b|star|thing|room|:|\.\d|,\d|item|way\b|of (?:the|your|my)|good|available|which|that)|:| [0-5]\d\b)"
         )
     if match is None:
         match = text.find(
@@ -847,7 +861,7 @@ def read_party(text: Text, *, answering: bool = False) -> Party:
         return Party(2, children, infants)
     if total is None and adults is None:
         match = text.find(
-            r"\b(?:just|only) (?:for )?(?:me|myself)\b|\b(?:solo|by myself|on my own|alone|for myself|myself only|me only|single (?:person|traveller|traveler|occupancy)|the only (?:one|person|guest)|only one (?:person|of us))\b(?! and)"
+            r"\b(?:just|only) (?:for )?(?:me|myself)\b|\b(?:solo|by myself|on my own|alone|for myself|myself only|me only|single (?:person|traveller|traveler|occupancy)|the only (?:one|person|guest)(?= (?:staying|travell?ing|going|coming|there))|only one (?:person|of us))\b(?! and)"
         )
         if match:
             text.take(match, "people")
@@ -880,7 +894,7 @@ def _count(text: Text, what: str) -> int | None:
     if match:
         text.take(match, "people " + match[2])
         return number(match[1])
-    match = text.find(rf"\b(?:a|one|my|our|an) (?:\d+[ -]year[ -]old |small |young |little )?({what})\b")
+    match = text.find(rf"\b(?:a|one|my|our|an) (?:\d+[ -]year[ -]old |small |young |little |teenage |minor )?({what})\b")
     if match and not match[1].endswith("s") and match[1] not in ("children", "people", "men", "women"):
         text.take(match, "people " + match[1])
         return 1

@@ -100,7 +100,7 @@ _END = frozenset(
 )
 _STRONG = re.compile(
     r"\b(?:(?:under|in|by|with|using|on)\s+(?:the\s+|my\s+)?names?(?:\s+(?:of|is|as|being))?:?|(?:my|the|booking|reservation|full|his|her|its)\s+name(?:'s|\s+is|\s+was|:)?(?:\s+under)?|"
-    r"(?:it's|it is|booked|booking|reservation|reserved|listed|made|filed|down)\s+under|under|name\s+is|names?\s+of|name:)\s+(?P<name>(?:[A-Za-z\u00c0-\u024f][\w'\u2019-]*\s*){1,3})",
+    r"(?:it's|it is|booked|booking|reservation|reserved|listed|made|filed|down|table|slot|appointment)\s+under(?:\s+(?:the\s+|my\s+)?names?(?:\s+of)?)?|under|call\s+me|am\s+called|i'm\s+called|name\s+is|names?\s+of|name:)\s+[\u0022\u201c]?(?P<name>(?:[A-Za-z\u00c0-\u024f][\w'\u2019-]*\s*){1,3})",
     re.IGNORECASE,
 )
 _CAPITALS = r"(?:[A-Z\u00c0-\u00de][a-z\u00df-\u024f'\u2019-]+)"
@@ -109,7 +109,7 @@ _WEAK = (
         rf"\b(?:[Ii]'m|[Ii] am|[Tt]his is|[Ii]t's|[Ii]t is|[Ff]or (?:a )?(?:Mr\.?|Mrs\.?|Ms\.?|Dr\.?))\s+(?P<name>{_CAPITALS}\s+{_CAPITALS})\b"
     ),
     re.compile(
-        rf"\b(?:for|by|as)\s+(?P<name>{_CAPITALS}\s+{_CAPITALS})(?=\s*(?:[,.?!]|$|\b(?:at|for|on|to|and|tonight|tomorrow|please|i think)\b))"
+        rf"\b(?:for|by|as)\s+(?P<name>{_CAPITALS}\s+{_CAPITALS})(?=\s*(?:[,.?!\d]|$|\b(?:at|for|on|to|and|is|was|but|she|he|tonight|tomorrow|please|i think)\b))"
     ),
     re.compile(
         rf"^\W*(?:[Hh]i|[Hh]ello|[Hh]ey)?[, ]*(?P<name>{_CAPITALS}(?:\s+{_CAPITALS})?)(?=\s+here\b|,\s+(?:a |i |I |table|booking|party|for |can|we ))"
@@ -117,12 +117,65 @@ _WEAK = (
     re.compile(r"^\W*(?:hi|hello|hey)?[, ]*(?P<name>[a-z]+(?:\s+[a-z]+)?)(?=\s+here\b,?)", re.IGNORECASE),
     re.compile(rf"(?:,|\bfor)\s+(?P<name>{_CAPITALS}\s+{_CAPITALS})\s*\.?$"),
 )
-_PLACE_WORDS = re.compile(r"\b(?:hotel|house|inn|restaurant|street|road|college|museum|station|airport|park|city|bar|cafe|kitchen|church|palace|lodge)\b", re.IGNORECASE)  # fmt: skip
+_NO_NAME = frozenset(
+    [
+        "great",
+        "nice",
+        "cool",
+        "okay",
+        "ok",
+        "sure",
+        "yes",
+        "yeah",
+        "yep",
+        "no",
+        "nope",
+        "hey",
+        "hi",
+        "hello",
+        "well",
+        "actually",
+        "thanks",
+        "thank",
+        "sorry",
+        "please",
+        "perfect",
+        "awesome",
+        "excellent",
+        "alright",
+        "fine",
+        "good",
+        "so",
+        "and",
+        "but",
+        "also",
+        "right",
+        "over",
+        "from",
+        "around",
+        "out",
+        "is",
+        "wow",
+        "hmm",
+        "oh",
+        "then",
+        "now",
+        "maybe",
+        "certainly",
+        "definitely",
+        "economy",
+        "business",
+        "premium",
+    ]
+)
+_PLACE_WORDS = re.compile(r"\b(?:artworks|class|airlines?|hotel|house|inn|restaurant|street|road|college|museum|station|airport|park|city|bar|cafe|kitchen|church|palace|lodge)\b", re.IGNORECASE)  # fmt: skip
 
 
 def _trim(words: str) -> str:
-    kept = []
-    for word in words.split():
+    kept: list[str] = []
+    for word in words.replace('"', " ").replace("\u201d", " ").split():
+        if kept and kept[0][0].isupper() and not word[0].isupper():
+            break
         if word.lower().strip(",.") in _END:
             break
         kept.append(word.strip(",."))
@@ -141,7 +194,8 @@ def read_person(original: str, *, answering: bool = False) -> str:
         found = pattern.search(original)
         if found:
             name = _trim(found["name"])
-            if name and not _PLACE_WORDS.search(name) and name.lower() not in ("right", "over", "from", "around", "out", "hi", "is"):
+            tickets = re.search(r"\btickets? $", original[: found.start()])
+            if name and not _PLACE_WORDS.search(name) and name.lower().split()[0] not in _NO_NAME and not tickets:
                 return name
     if answering:
         bare = re.fullmatch(

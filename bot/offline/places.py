@@ -63,7 +63,7 @@ CODES = {
     "las": "las vegas", "phx": "phoenix", "san": "san diego", "pdx": "portland", "den": "denver", "iah": "houston", "mex": "mexico city",
     "del": "delhi", "bom": "mumbai", "ber": "berlin", "muc": "munich", "vie": "vienna", "zrh": "zurich", "cph": "copenhagen",
     "atx": "austin", "chi": "chicago", "phl": "philadelphia", "msp": "minneapolis", "dtw": "detroit", "smf": "sacramento",
-    "nyc": "new york",
+    "nyc": "new york", "kl": "kuala lumpur", "cdmx": "mexico city", "hk": "hong kong", "vegas": "las vegas",
 }  # fmt: skip
 REGION = (
     r"(?:,? (?:ca|ny|wa|or|tx|az|nv|il|ma|ga|fl|pa|co|bc|on|uk|usa|us|dc|california|washington|oregon|nevada|texas|georgia|ontario|"
@@ -229,6 +229,11 @@ _NOT_PLACE = (
     )
     | frozenset(
         [
+            "need",
+            "able",
+            "until",
+            "till",
+            "soon",
             "on",
             "at",
             "by",
@@ -268,7 +273,7 @@ _TO = re.compile(
     rf"destination (?:is|will be|would be|of)|arriv(?:e|es|ing|al) (?:at|in|to)|bound for|headed for|be (?:in|at)|meet (?:a friend|friends|someone|people) at) {_SPAN}{_STOP}"
 )
 _PAIR = re.compile(rf"\bfrom (?P<a>[a-z0-9][\w'.&# -]*?) (?:to|and (?:going|go|headed|heading|traveling|travelling|arrive|arriving|bring me|take me)(?: to| in| at)?|into) {_SPAN}{_STOP}")  # fmt: skip
-_TO_PROPER = re.compile(r"\b[Tt]o (?P<place>(?:the )?(?:\d+[\w-]* )?[A-Z][\w'&.#-]*(?: (?:of|and|the|by|[A-Z0-9#][\w'&.#-]*))*)")
+_TO_PROPER = re.compile(r"\b[Tt]o (?P<place>(?:the )?(?:\d+[\w-]* )?[A-Z][\w'&#-]*(?: (?:of|and|the|by|[A-Z0-9#][\w'&#-]*))*)")
 
 
 def _clean(place: str) -> str:

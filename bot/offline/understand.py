@@ -56,7 +56,7 @@ KINDS: Mapping[str, str] = {
     ),
     "guide": r"(?:private |local |personal |tour |city )?guides?|interpreter|someone to show us around|show (?:me|us) around",
     "activity": (
-        r"activit(?:y|ies)|things? to do|(?:places?|somewhere|anything|something|one) (?:fun |nice |interesting |good )*(?:in town )?to (?:go(?! to)|visit|see)|things? to see|places? of interest|what (?:can|could|should|to) (?:we |i |you |one )?do|what is there to do|what's there to do|something (?:fun|to do|nice|special|cool|different|exciting|romantic|for (?:the )?kids)|fun|tours?|trips?|"
+        r"activit(?:y|ies)|things? to do|(?:places?|somewhere|anything|something|one) (?:fun |nice |interesting |good )*(?:in town )?to (?:go(?! to\b| eat\b| for\b)|visit|see)|do something|something (?:\w+ )?to do|things? to see|places? of interest|what (?:can|could|should|to) (?:we |i |you |one )?do|what is there to do|what's there to do|something (?:fun|to do|nice|special|cool|different|exciting|romantic|for (?:the )?kids)|fun|tours?|trips?|"
         r"excursions?|class(?:es)?|workshops?|museums?|hik(?:e|es|ing)|surf(?:ing)?|boats?|sail(?:ing)?|cruises?|kayak(?:ing)?|walks?|concerts?|(?:a|the|live|some) shows?|theat(?:re|er)s?|"
         r"tastings?|lessons?|adventures?|experiences?|sightseeing|see the city|attractions?|snorkel(?:l?ing)?|div(?:e|ing)|bik(?:e|es|ing)|cycling|spa|nightlife|entertain\w*"
     ),
@@ -426,7 +426,7 @@ ACTS: Sequence[tuple[str, str]] = (
     ),
     ("paid", r"\b(?:i(?:'ve| have)? (?:just |already )?paid|payment (?:is )?(?:done|made|sent|went through)|i (?:just )?(?:did|made) the payment|did (?:it|the payment|my payment) (?:work|go through)|just paid|have paid)\b"),
     ("refund", r"\b(?:refunds?|money back|complain(?:t|ts|ing)?|dispute|chargeback|compensation|wheel ?chair|disabilit(?:y|ies)|allerg(?:y|ic|ies)|medical|visas?)\b"),
-    ("cancel", r"\bcancel(?:l?ing|led|ation)?\b|\bcall (?:it|that) off\b"),
+    ("cancel", r"\bcancel(?:l?ing|led|l?ations?)?\b|\bcall (?:it|that) off\b"),
     ("trips", r"\b(?:my|our|show|see) (?:\w+ )?(?:bookings?|reservations?|trips?|itinerary|vouchers?|orders?)\b|\bbooking reference\b|\bwhat (?:have|did) (?:i|we) (?:booked|book)\b|\bstatus of (?:my|the|our)\b|\b(?:is|was) (?:it|my booking|the request) (?:confirmed|approved)\b"),
     ("promo", r"\b(?:promo(?:tion)?|discount|voucher|coupon)(?: ?code)?\b|\bcode\b"),
     ("checkout", r"\b(?:check ?-?out|checkout|pay(?: now| for it| please| up)?|proceed|finali[sz]e|purchase|place (?:the|my) order|complete (?:the|my) (?:booking|order)|book (?:it|them|everything|all|both|all of (?:it|them)|the (?:lot|cart|whole thing))|confirm (?:it|the|my)|ready to (?:book|pay)|let'?s book|buy (?:it|them))\b"),
@@ -804,7 +804,7 @@ def kind_of_needs(needs: Needs, topic: str | None, clause: str) -> str | None:
         return "dining"
     if needs.sort in STAY_SORTS or needs.stars is not None:
         return "stay"
-    if needs.sort in SIGHTS and topic in ("stay", "dining", "transport") and ASKS_TO_GO.search(clause):
+    if needs.sort in SIGHTS and topic in ("stay", "dining", "transport", None) and ASKS_TO_GO.search(clause):
         return "activity"
     return None
 
@@ -951,10 +951,10 @@ def understand(
         _goal(lexicon.without_denied(clause), words, lexicon, today, question, shown, in_cart, trip, topic)
         for clause in split_clauses(rest)
     ]
-    if person:
-        goals[0] = replace(goals[0], person=person)
     understood = [goal for goal in goals if goal.act != "unclear"]
+    chat = frozenset[str]().union(*(goal.speech for goal in goals if goal.act == "unclear"))
     goals = understood or goals[:1]  # chat around what was understood needs no answer
+    goals[0] = replace(goals[0], person=person, speech=goals[0].speech | chat)
     merged: list[Goal] = []
     for goal in goals:
         if merged and PREFERENCE.search(goal.text) and goal.ordinal is None and merged[-1].act in ("search", "inform"):
@@ -988,6 +988,8 @@ def _only_sets_out(before: Goal, goal: Goal) -> bool:
 
 def _same_wish(before: Goal, goal: Goal) -> bool:
     """Does a second sentence only say more about what the first asked for?"""
+    if before.act == "choose" and PICK_ONE.search(goal.text) and goal.needs.asks:
+        return False
     if goal.ordinal is not None or goal.city not in (None, before.city) or (goal.product and goal.product != before.product):
         return False
     twice = (goal.when.start and before.when.start) or (goal.party.said and before.party.said and goal.party != before.party)
@@ -1026,7 +1028,8 @@ def _absorb(main: Goal, extra: Goal) -> Goal:
         unknown_city=main.unknown_city or extra.unknown_city,
         words=" ".join(dict.fromkeys([*main.words.split(), *extra.words.split()])),
         when=main.when if main.when.start else replace(extra.when, nights=main.when.nights or extra.when.nights),
-        clock=main.clock if main.clock != Clock() else extra.clock,
+        clock=extra.clock if main.clock == Clock() or (extra.clock.at and not main.clock.at) else main.clock,
+        rooms=main.rooms or extra.rooms,
         party=main.party if main.party.said else extra.party,
         needs=extra.needs.over(main.needs),
         speech=main.speech | extra.speech,
@@ -1065,7 +1068,7 @@ def _goal(
     picked = re.fullmatch(r"(?:ok |number |no )?(\d{1,2})[.!]?", clause)
     if ordinal is None and picked and question not in ("party", "date", "dates") and 1 <= int(picked[1]) <= len(shown):
         ordinal = int(picked[1])  # the cards are numbered in a terminal
-    when = read_when(text, today, trip)
+    when = read_when(text, today, trip, staying=topic == "stay")
     party = read_party(text, answering=question in ("party", "date", "dates"))
     folded_clause = fold(clause).replace("-", " ")
     mode = mode_in(folded_clause)
@@ -1079,6 +1082,12 @@ def _goal(
     found_kinds = kinds_in(folded_clause)
     vague = bool(VAGUE.search(folded_clause)) and len(found_kinds) > 1  # "something romantic for dinner" is about dinner
     kind = next((name for _, name in found_kinds if not (vague and name == "activity")), None)
+    if (
+        topic not in (None, kind)
+        and not WANTS_SOME.search(clause)
+        and (topic == "transport" or (kind == "dining" and re.search(r"\breservations? for\b", clause) and len(found_kinds) == 1))
+    ):
+        kind = None  # "from the hotel to the museum" is still about the ride; "a reservation for three nights" about the stay
     if kind is None and mode in MODE_KIND:
         kind = MODE_KIND[mode]
     route = read_route(Text(clause), original, riding=riding, stops=lexicon.stops)
@@ -1138,6 +1147,30 @@ def _unknown_city(clause: str, lexicon: Lexicon) -> str | None:
     return match[1].title() if re.search(r"\b(?:in|to|visit(?:ing)?)\b", match[0]) else None
 
 
+POINTS = re.compile(r"\b(?:it|its|that|this|they|them|there|those|these|you|your)\b")
+
+
+def _elsewhere(goal: Goal, clause: str, chosen: bool) -> bool:
+    """Is this about something that has nothing to do with travel: one of the usual other topics, or a question without a
+    word of ours in it? Asked before anything else is read into it."""
+    ours = chosen or goal.kind or goal.city or goal.place or goal.needs.mode or goal.needs.asks or goal.party.said or goal.when.nights
+    if ours or {"travel", "human", "cancel", "booked"} & goal.speech:
+        return False
+    if "outside" in goal.speech:
+        return True
+    long = len(re.findall(r"[a-z']+", clause)) >= 5
+    asks = "ask" in goal.speech and bool(
+        re.match(
+            r"(?:please |can you |could you |hey |so )*(?:what|which|how|who|whose|why|tell me|explain|when|is|are|does|do|did)\b", clause
+        )
+    )
+    return bool(long and asks and not (goal.words or POINTS.search(clause) or goal.needs or goal.when.start or goal.clock != Clock()))
+
+
+PICK_ONE = re.compile(
+    r"\b(?:any (?:one|of (?:them|those|these))|either|whichever|whatever|(?:you|that you) (?:pick|choose|decide|recommend)|your (?:choice|pick|recommendation|favou?rite)|"
+    r"pick (?:one|any)|surprise me|choose (?:one|any)|one of (?:them|those|these))\b"
+)
 WANTS_SOME = re.compile(
     rf"\b(?:a|an|any|some|another|find|need|looking for|want)\s+(?:\w+\s){{0,4}}?(?:{'|'.join(KINDS.values())}|place)\b"
 )
@@ -1160,6 +1193,8 @@ def _decide_act(goal: Goal, act: str | None, clause: str, named_before: bool) ->
     """The act of a clause, where the words alone leave room."""
     chosen = goal.ordinal is not None or (goal.product is not None and goal.product_score >= 55)
     told = goal.party.said or goal.when.start or goal.when.nights or goal.clock.at or goal.rooms
+    if _elsewhere(goal, clause, chosen):
+        return "outside"
     if HOW_PAY.search(clause):
         return "how_pay"
     if LANGUAGE.search(clause):
@@ -1204,6 +1239,8 @@ def _decide_act(goal: Goal, act: str | None, clause: str, named_before: bool) ->
         return act
     if act == "availability" and goal.kind:
         return "search"
+    if goal.needs.asks and PICK_ONE.search(clause):
+        return "details"
     if (
         goal.needs.asks
         and not goal.when.start
@@ -1230,6 +1267,8 @@ def _decide_act(goal: Goal, act: str | None, clause: str, named_before: bool) ->
         return "outside"
     if goal.says_something:
         return "inform"
+    if "book" in goal.speech and not {"deny", "bye", "enough"} & goal.speech and act in (None, "add", "checkout"):
+        return "choose"
     if THANKS.search(clause):
         return "thanks"
     if BYE.search(clause):

@@ -8,6 +8,7 @@ Nothing is decided here: the tables say how our kinds, acts and facts are called
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from datetime import date
@@ -53,28 +54,35 @@ def service_of(goals: Sequence[Goal], before: str | None) -> str | None:
     return before
 
 
-def intent_of(goals: Sequence[Goal]) -> str:
+def intent_of(goals: Sequence[Goal], before: str | None) -> str:
     """One word for everything the sentence does, the weightiest first."""
     said = frozenset[str]().union(*(goal.speech for goal in goals))
     acts = {goal.act for goal in goals}
     needs = [goal.needs for goal in goals]
     asks = any(one.asks for one in needs)
+    alone = before is None
     kind = any(goal.kind or goal.needs.mode for goal in goals)
-    facts = any(goal.says_something for goal in goals)
+    facts = any(goal.says_something or goal.place or goal.person for goal in goals)
+    ordered = any(goal.needs.mode == "taxi" for goal in goals)  # a taxi is ordered, not looked for
+    one = any(re.search(r"\b(?:it|one|that)\b", goal.text) for goal in goals)
     if "outside" in acts and not kind:
         return "out_of_scope"
     if "human" in said:
         return "handoff"
     if "cancel" in said and "policy" not in acts:
         return "cancel"
-    if "change" in said and "booked" in said:
+    if "change" in said and ("booked" in said or (one and not kind)):
         return "modify"
     if "book" in said and not ("deny" in said and not facts) and not (asks and "ask" in said and not kind):
         return "book"
+    if ordered and "find" in said:
+        return "book"
+    if kind and "find" in said and "search" in acts and not (asks and not alone):
+        return "search"
     if asks:
         return "request_info"
     if "more" in said:
-        return "alternatives"
+        return "search" if alone else "alternatives"
     if kind and "find" in said:
         return "search"
     if "bye" in said:
@@ -89,16 +97,21 @@ def intent_of(goals: Sequence[Goal]) -> str:
         return "affirm"
     if "greet" in said and not facts:
         return "greet"
-    if kind or facts:
-        return "search" if kind else "inform"
+    if kind:
+        return "search"
+    if "ask" in said and alone and "travel" in said:
+        return "request_info"
+    if facts:
+        return "inform"
     return "request_info" if "ask" in said else "inform"
 
 
-def slots_of(goals: Sequence[Goal], service: str | None) -> dict[str, Any]:
+def slots_of(goals: Sequence[Goal], service: str | None, *, one_town: bool = False) -> dict[str, Any]:
+    """`one_town`: a corpus about one town has no slot for it, except as an end of a ride."""
     found: dict[str, Any] = {}
     for goal in goals:
         for name, value in _slots(goal, service).items():
-            if value not in (None, "", []):
+            if value not in (None, "", []) and not (one_town and name == "city" and service not in RIDES):
                 found.setdefault(name, value)
     return found
 
@@ -108,14 +121,15 @@ def _slots(goal: Goal, service: str | None) -> dict[str, Any]:
     loose = when.flexible
     riding = service in RIDES
     named = clock.at or (clock.first if not clock.last else clock.last if not clock.first else "")
-    people = party.total or None
+    people = party.total if party.adults is not None else None
     return {
-        "city": (needs.destination if riding and service != "ride" else "") or (_elsewhere(goal, needs)),
+        "city": (needs.destination.replace("'", "") if riding and service != "ride" else "")
+        or ("" if service == "ride" else _elsewhere(goal, needs)),
         "origin": needs.origin if riding and service != "ride" else "",
         "pickup": needs.origin if service == "ride" else "",
         "dropoff": needs.destination if service == "ride" else "",
         "date": when.start.isoformat() if when.start and not loose else "",
-        "end_date": when.end.isoformat() if when.end and not loose and when.nights is None else "",
+        "end_date": when.end.isoformat() if when.end and when.end_said else "",
         "nights": when.nights if service in ("stay", None) else None,
         "time": named,
         "arrive_by": needs.arrive,
@@ -133,7 +147,8 @@ def _slots(goal: Goal, service: str | None) -> dict[str, Any]:
 
 
 def _elsewhere(goal: Goal, needs: Needs) -> str:
-    return "" if goal.place and goal.place in (needs.origin, needs.destination) and needs.origin == goal.place else goal.place
+    """A city that was named and is not (part of) where a ride begins."""
+    return "" if goal.place and goal.place in needs.origin and not needs.destination else goal.place
 
 
 def predict(row: dict[str, Any], lexicon: Lexicon) -> dict[str, Any]:
@@ -142,8 +157,8 @@ def predict(row: dict[str, Any], lexicon: Lexicon) -> dict[str, Any]:
     return {
         "id": row["id"],
         "service": service,
-        "intent": intent_of(goals),
-        "slots": slots_of(goals, service),
+        "intent": intent_of(goals, row["context"]["service"]),
+        "slots": slots_of(goals, service, one_town=row.get("source", "").startswith("MultiWOZ")),
         "requested": sorted({FACT[fact] for goal in goals for fact in goal.needs.asks}),
     }
 
