@@ -260,9 +260,10 @@ def _confirm(desk: Desk, params: Mapping[str, Any], fields: Mapping[str, Any]) -
     """The one place a traveler's yes becomes bookings. Then the payment page is made, outside the transaction."""
     engine, actor = desk.engine, desk.actor
     try:
-        done = bookings.commit_checkout(engine, actor, params["proposal_id"], requests=str(fields.get("requests") or ""))
+        method = str(params.get("method") or "full")
+        done = bookings.commit_checkout(engine, actor, params["proposal_id"], requests=str(fields.get("requests") or ""), method=method)
     except bookings.DetailsNeeded:
-        return [_contact_form(engine, actor, params["proposal_id"])]
+        return [_contact_form(engine, actor, params)]
     parts: Parts = []
     for payment_id in done["payments"]:
         try:
@@ -276,15 +277,19 @@ def _confirm(desk: Desk, params: Mapping[str, Any], fields: Mapping[str, Any]) -
     return parts
 
 
-def _contact_form(engine: Engine, actor: Actor, proposal_id: str) -> Mapping[str, Any]:
+def _contact_form(engine: Engine, actor: Actor, params: Mapping[str, Any]) -> Mapping[str, Any]:
     with engine.db.read() as tx:
         person = people.contact(tx, actor.account_id)
     return {
         "type": "contact_form",
         "name": person["name"],
         "email": person["email"],
-        "submit": button("confirm_booking", "confirm", proposal_id=proposal_id),
+        "submit": button("confirm_booking", "confirm", **params),
     }
+
+
+def _pay_balance(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+    return list(payments.pay_balance(desk, params["booking_id"]).parts)
 
 
 def _paid(desk: Desk, _params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
@@ -382,6 +387,7 @@ VERBS: Mapping[str, Verb] = {
     "checkout": _checkout,
     "confirm": _confirm,
     "paid": _paid,
+    "pay_balance": _pay_balance,
     "alternatives": _alternatives,
     "book_again": _book_again,
     "quote": _quote,

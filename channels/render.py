@@ -300,11 +300,21 @@ def _proposal(words: Words, part: Part) -> list[Wire]:
             for line in group["lines"]:
                 if line["label"] == change["title"]:
                     line["strike"] = words.price(change["before"], change["currency"])
+    offers = [
+        words.say(
+            "cart",
+            "deposit_offer",
+            now=words.price(one["now"], currency),
+            later=words.price(one["later"], currency),
+            due=words.moment(one["due_at"], None),
+        )
+        for currency, one in part.get("deposits", {}).items()
+    ]
     summary: Wire = {
         "type": "summary",
         "title": words.say("cart", "proposal_title"),
         "groups": groups,
-        "note": words.say("cart", "proposal_note"),
+        "note": "\n".join([words.say("cart", "proposal_note"), *offers]),
         "buttons": [words.button(raw, "primary" if i == 0 else "plain") for i, raw in enumerate(part["buttons"])],
     }
     if part["totals"]:
@@ -488,12 +498,13 @@ def _booking_line(words: Words, one: Mapping[str, Any]) -> str:
 
 def _payment_ready(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
     amount = words.price(facts["amount"], facts["currency"])
-    until = words.say("status", "payment_ready_until", until=words.moment(facts["expires_at"], None))
+    name = "balance_ready" if facts.get("kind") == "BALANCE" else "payment_ready"
+    until = words.say("status", f"{name}_until", until=words.moment(facts["expires_at"], None))
     pay = [_pay_button(words, facts)] if facts.get("url") else []
     return _status(
         "warn",
         words,
-        words.say("status", "payment_ready", amount=amount),
+        words.say("status", name, amount=amount),
         until,
         [_booking_line(words, one) for one in facts.get("bookings", ())],
         [*pay, *buttons],
@@ -511,9 +522,27 @@ def _booking_confirmed(words: Words, facts: Part, buttons: list[Wire]) -> list[W
     )
     references = [one["reference"] for one in facts["bookings"]]
     lines = [_booking_line(words, one) for one in facts["bookings"]]
+    balance = facts.get("balance")
+    if balance:
+        left = words.price(balance["amount"], balance["currency"])
+        lines.append(words.say("status", "balance_left", amount=left, due=words.moment(balance["due_at"], None)))
     return _status(
         "ok", words, words.say("status", "booking_confirmed"), text, lines, buttons, references=references, settles=facts.get("payment_id")
     )
+
+
+def _balance_due(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
+    title = words.say("status", "balance_due", left=words.price(facts["left"], facts["currency"]), title=facts["title"])
+    due, ends = words.moment(facts["due_at"], None), words.moment(facts["ends_at"], None)
+    lines = [_booking_line(words, facts)]
+    return _status("warn", words, title, words.say("status", "balance_due_text", due=due, ends=ends), lines, buttons)
+
+
+def _balance_paid(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
+    paid = facts["paid"]
+    text = words.say("status", "balance_paid_text", amount=words.price(paid["amount"], paid["currency"]))
+    lines = [_booking_line(words, one) for one in facts["bookings"]]
+    return _status("ok", words, words.say("status", "balance_paid"), text, lines, buttons, settles=facts["payment_id"])
 
 
 def _request_sent(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
@@ -544,7 +573,8 @@ def _request_declined(words: Words, facts: Part, buttons: list[Wire]) -> list[Wi
 
 def _booking_cancelled(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
     by_provider = facts.get("by") == "provider"
-    title = words.say("status", "booking_cancelled_provider" if by_provider else "booking_cancelled", provider=facts.get("provider", ""))
+    who = {"provider": "_provider", "house": "_house"}.get(facts.get("by", ""), "")
+    title = words.say("status", f"booking_cancelled{who}", provider=facts.get("provider", ""))
     if facts.get("refund"):
         text = words.say("status", "booking_cancelled_refund", amount=words.price(facts["refund"], facts["currency"]))
     else:
@@ -576,8 +606,12 @@ def _bookings(words: Words, part: Part) -> list[Wire]:
             "detail": f"{words.when(one)} \u00b7 {one['reference']} \u00b7 {words.say('booking_status', one['status'])}",
             "amount": words.price(one["amount"], one["currency"]),
         }
+        if one.get("owed"):
+            left = words.price(one["owed"], one["currency"])
+            due = words.moment(one["balance_due_at"], None) if one.get("balance_due_at") else ""
+            line["detail"] += "\n" + words.say("status", "balance_left", amount=left, due=due)
         if one.get("buttons"):
-            line["button"] = words.button(one["buttons"][0])
+            line["buttons"] = [words.button(raw) for raw in one["buttons"]]
         lines.append(line)
     return [{"type": "summary", "title": words.say("status", "bookings_title"), "groups": [{"lines": lines}], "buttons": []}]
 
@@ -588,6 +622,9 @@ EVENTS: Mapping[str, Callable[[Words, Part, list[Wire]], list[Wire]]] = {
     "book_on_partner": _book_on_partner,
     "payment_ready": _payment_ready,
     "booking_confirmed": _booking_confirmed,
+    "balance_due": _balance_due,
+    "balance_paid": _balance_paid,
+    "balance_page_ended": _ended("balance_page_ended"),
     "request_sent": _request_sent,
     "request_approved": _request_approved,
     "request_declined": _request_declined,

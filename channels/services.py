@@ -44,14 +44,13 @@ class BookingBotService:
     ) -> dict[str, Any]:
         """Hold and book the items, all or nothing. Each has product, date, and where they apply option, end_date, start_time, units, quantity.
 
-        `payment_method` is "full". `key` makes a repeat harmless. Returns groups, totals, bookings and payments as the REST
+        `payment_method` is "full" or "deposit". `key` makes a repeat harmless. Returns groups, totals, bookings and payments as the REST
         operation does. Raises Invalid, SoldOut, DetailsNeeded (the user has no name, e-mail or accepted terms yet).
         """
-        if payment_method != "full":
-            raise Invalid("payment_method", 'The payment method is "full".')
         actor = self._actor(_id(user))
         asks = [_ask(item) for item in cart_items]
-        done = bookings.order(self._engine, actor, asks, key=f"python:{actor.account_id}:{key}" if key else None)
+        scoped = f"python:{actor.account_id}:{key}" if key else None
+        done = bookings.order(self._engine, actor, asks, method=payment_method, key=scoped)
         links = [collect.ensure_link(self._engine, payment_id) for payment_id in done["payments"]]
         booked = bookings.of_cart(self._engine, done["cart_id"])
         return {"totals": done["totals"], "lines": done["lines"], "bookings": booked, "payments": links}

@@ -83,8 +83,9 @@ class Screen:
             if group.get("title"):
                 self.line(f"  {self.paint(group['title'], DIM)}")
             for line in group["lines"]:
-                button = f"  {self._row([line['button']])}" if line.get("button") else ""
-                self.line(f"    {line['label']}  {self.paint(line['amount'], GREEN)}{button}")
+                pressable = [*([line["button"]] if line.get("button") else []), *line.get("buttons", ())]
+                button = f"  {self._row(pressable)}" if pressable else ""
+                self.line(f"    {line['label']}  {self.paint(line.get('amount', ''), GREEN)}{button}")
                 for detail in str(line.get("detail") or "").splitlines():
                     self.line(f"      {self.paint(detail, DIM)}")
         if part.get("total"):

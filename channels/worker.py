@@ -19,7 +19,7 @@ from core import conversations, handoff, jobs, requests
 from core.engine import Engine
 from core.errors import Busy, CoreError, NotFound
 from core.jobs import Job
-from core.payments import collect
+from core.payments import balances, collect
 
 log = structlog.get_logger()
 
@@ -35,6 +35,8 @@ Handler = Callable[[Engine, Mapping[str, Any]], Any]
 HANDLERS: Mapping[str, Handler] = {
     "payment.link": lambda engine, given: collect.ensure_link(engine, given["payment_id"]),
     "payment.deadline": lambda engine, given: collect.deadline(engine, given["payment_id"]),
+    "payment.close": lambda engine, given: collect.close_link(engine, given["payment_id"]),
+    "balance.wake": lambda engine, given: balances.wake(engine, given["booking_id"]),
     "refund.send": lambda engine, given: collect.send_refund(engine, given["refund_id"]),
     "refund.orphan": lambda engine, given: collect.refund_orphan(engine, **given),
     "webhook": lambda engine, given: collect.work_event(engine, given["event_id"]),
@@ -162,7 +164,13 @@ def _rescue(engine: Engine) -> int:
 
 
 Looks = Sequence[tuple[str, Callable[[Engine], object]]]
-LOOKS: Looks = (("jobs", _rescue), ("payments", collect.sweep), ("requests", requests.sweep), ("handoffs", handoff.sweep))
+LOOKS: Looks = (
+    ("jobs", _rescue),
+    ("payments", collect.sweep),
+    ("requests", requests.sweep),
+    ("balances", balances.sweep),
+    ("handoffs", handoff.sweep),
+)
 
 
 def sweep(engine: Engine, looks: Looks = LOOKS) -> None:

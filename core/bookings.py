@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
@@ -14,7 +14,7 @@ from core.db import fingerprint, once
 from core.engine import SYSTEM, Actor, Engine, new_id, new_reference
 from core.errors import Expired, Invalid, NotAllowed, NotFound, PriceChanged, Refused, SoldOut
 from core.fees import platform_fee
-from core.payments.schedule import open_payment
+from core.payments.schedule import deposit_for, open_payment, owed, paid_of
 from core.redact import plain, redact
 from core.schema import account, booking, booking_event, booking_request, cart, cart_item, payment, proposal, share
 from core.states import move_booking, record
@@ -33,7 +33,9 @@ def propose_checkout(engine: Engine, actor: Actor) -> dict[str, Any]:
     """Freeze the cart's terms for the traveler to confirm. Nothing is held or charged yet.
 
     The same terms give the same proposal; other terms supersede it. Raises Refused for an empty cart, PriceChanged
-    never: prices are refreshed first and `changed` lists what moved. `policies` are the cancellation tiers by product.
+    never: prices are refreshed first and `changed` lists what moved. `policies` are the cancellation tiers by product;
+    `deposits` are {item_id: {"amount", "due_at"}} of the lines for which a deposit is enough now, and `deposit_totals`
+    what a checkout by deposit comes to, {currency: {"now", "later", "due_at"}}, for what is paid at once and if approved.
     """
     now = engine.clock()
     with engine.db.write() as tx:
@@ -45,7 +47,8 @@ def propose_checkout(engine: Engine, actor: Actor) -> dict[str, Any]:
         view = carts.view(tx, actor.conversation_id)
         if not any(line["how"] != "external" for line in view["lines"]):
             raise Refused("Everything in the cart is booked on a partner's site; there is nothing to pay here.")
-        terms = {"cart_id": view["cart_id"], "version": view["version"], "lines": view["lines"], "totals": view["totals"]}
+        listed = listings(tx, [line["product_id"] for line in view["lines"] if line["product_id"]])
+        terms = _terms_of(engine, view, listed, now)
         digest = fingerprint(terms)
         live = tx.execute(
             select(proposal).where(
@@ -57,17 +60,48 @@ def propose_checkout(engine: Engine, actor: Actor) -> dict[str, Any]:
             proposal_id = make_proposal(tx, engine, actor, "checkout", terms, now)
         else:
             proposal_id = same.id
-        policies = {
-            product_id: list(one.tiers)
-            for product_id, one in listings(tx, [line["product_id"] for line in view["lines"] if line["product_id"]]).items()
-        }
         return {
             "proposal_id": proposal_id,
-            "policies": policies,
+            "policies": {product_id: list(one.tiers) for product_id, one in listed.items()},
             "changed": changed,
             "expires_at": (now + engine.rules.proposal_life).isoformat(),
-            **{k: terms[k] for k in ("lines", "totals")},
+            "deposit_totals": deposit_totals(terms),
+            **{k: terms[k] for k in ("lines", "totals", "deposits")},
         }
+
+
+def _terms_of(engine: Engine, view: Mapping[str, Any], listed: Mapping[str, Listing], now: datetime) -> dict[str, Any]:
+    """What is frozen when a total is shown: the lines as they are, their sums, and where a deposit is enough for now."""
+    deposits = {}
+    for line in view["lines"]:
+        if line["kind"] != "own" or line["how"] not in ("pay_now", "if_approved"):
+            continue
+        margin = engine.rules.deposit_margin
+        found = deposit_for(listed[line["product_id"]], line["amount"], date.fromisoformat(line["date"]), now, margin)
+        if found is not None:
+            deposits[line["item_id"]] = {"amount": found.amount, "due_at": found.balance_due_at.isoformat()}
+    return {
+        "cart_id": view["cart_id"],
+        "version": view["version"],
+        "lines": view["lines"],
+        "totals": view["totals"],
+        "deposits": deposits,
+    }
+
+
+def deposit_totals(terms: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """{currency: {"now", "later", "due_at"}} of a checkout by deposit, for currencies in which a deposit makes a difference."""
+    sums: dict[str, dict[str, Any]] = {}
+    for line in terms["lines"]:
+        if line["how"] not in ("pay_now", "if_approved"):
+            continue
+        deposit = terms["deposits"].get(line["item_id"])
+        of_currency = sums.setdefault(line["currency"], {"now": 0, "later": 0, "due_at": None})
+        of_currency["now"] += deposit["amount"] if deposit else line["amount"]
+        if deposit:
+            of_currency["later"] += line["amount"] - deposit["amount"]
+            of_currency["due_at"] = min(filter(None, (of_currency["due_at"], deposit["due_at"])))
+    return {currency: one for currency, one in sums.items() if one["later"]}
 
 
 def order(
@@ -77,11 +111,12 @@ def order(
     *,
     contact: Mapping[str, Any] | None = None,
     requests: str = "",
+    method: str = "full",
     key: str | None = None,
 ) -> dict[str, Any]:
     """For programs: price, hold and book these lines in one transaction, beside the open cart. The caller's signed-in call is the yes.
 
-    The same `key` with the same lines returns the first result; with others it is refused. Raises what `carts.add` and
+    `method` is "full" or "deposit". The same `key` with the same lines returns the first result; with others it is refused. Raises what `carts.add` and
     `commit_checkout` raise. Returns what `commit_checkout` returns, and "cart_id", "lines", "totals".
     """
     now = engine.clock()
@@ -96,7 +131,9 @@ def order(
             owner = _named_owner(tx, actor)
             basket = carts.order_cart(tx, engine, actor, asks, now)
             lines = [carts.line_view(item) for item in carts.items(tx, basket.id)]
-            frozen = {"cart_id": basket.id, "version": basket.version, "lines": lines, "totals": carts.totals_of(lines)}
+            listed = listings(tx, [line["product_id"] for line in lines if line["product_id"]])
+            totals = carts.totals_of(lines)
+            frozen = _terms_of(engine, {"cart_id": basket.id, "version": basket.version, "lines": lines, "totals": totals}, listed, now)
             values = {"conversation_id": actor.conversation_id, "account_id": actor.traveler_id, "kind": "checkout", "created_at": now}
             proposal_id = new_id()
             tx.execute(
@@ -105,11 +142,11 @@ def order(
                 )
             )
             row = tx.execute(select(proposal).where(proposal.c.id == proposal_id)).one()
-            result = {**_book(tx, engine, actor, row, basket, owner, now, requests), **frozen}
+            result = {**_book(tx, engine, actor, row, basket, owner, now, requests, method), **frozen}
             tx.execute(update(proposal).where(proposal.c.id == proposal_id).values(result=result))
             return result
 
-        return once(tx, key, {"lines": terms, "requests": requests}, now, do)
+        return once(tx, key, {"lines": terms, "requests": requests, **({} if method == "full" else {"method": method})}, now, do)
 
 
 def _named_owner(tx: Connection, actor: Actor) -> Row[Any]:
@@ -174,9 +211,10 @@ def _save_contact(tx: Connection, actor: Actor, fields: Mapping[str, Any], now: 
     )
 
 
-def commit_checkout(engine: Engine, actor: Actor, proposal_id: str, *, requests: str = "") -> dict[str, Any]:
+def commit_checkout(engine: Engine, actor: Actor, proposal_id: str, *, requests: str = "", method: str = "full") -> dict[str, Any]:
     """The traveler's yes: hold every place of the cart or none, make the bookings, open the payments.
 
+    `method` "deposit" pays now what the proposal's deposits say and the rest later; lines without a deposit are paid whole.
     One transaction. A second yes to the same proposal returns the first result. Raises DetailsNeeded, Expired,
     PriceChanged (with what moved), SoldOut (with the lines), NotAllowed, Refused at a limit. Returns
     {"payments": [id...], "requests": [booking id...], "confirmed": [...], "external": [...]}.
@@ -196,14 +234,23 @@ def commit_checkout(engine: Engine, actor: Actor, proposal_id: str, *, requests:
         basket = carts.open_cart(tx, actor.conversation_id, actor.account_id, now)
         if basket.id != row.terms["cart_id"] or basket.version != row.terms["version"]:
             raise Expired("The cart has changed since that total was shown. Ask for the total again and confirm the new one.")
-        result = _book(tx, engine, actor, row, basket, owner, now, requests)
+        result = _book(tx, engine, actor, row, basket, owner, now, requests, method)
         tx.execute(update(proposal).where(proposal.c.id == row.id).values(status="committed", result=result))
         return result
 
 
 def _book(
-    tx: Connection, engine: Engine, actor: Actor, row: Row[Any], basket: Row[Any], owner: Row[Any], now: datetime, requests: str
+    tx: Connection,
+    engine: Engine,
+    actor: Actor,
+    row: Row[Any],
+    basket: Row[Any],
+    owner: Row[Any],
+    now: datetime,
+    requests: str,
+    method: str,
 ) -> dict[str, Any]:
+    deposits = _deposits_by(method, row.terms)
     lines = carts.items(tx, basket.id)
     own = [line for line in lines if line.kind == "own"]
     listed = listings(tx, [line.product_id for line in own])
@@ -219,6 +266,9 @@ def _book(
         ask = carts.ask_of(line)
         availability.check(offer, option, ask, now, engine.rules)
         values = _booking_values(tx, engine, actor, offer, line, owner, basket.id, now, requests)
+        if line.id in deposits:
+            deposit = deposits[line.id]
+            values |= {"deposit_amount": deposit["amount"], "balance_due_at": datetime.fromisoformat(deposit["due_at"])}
         made.append(values)
         wants[values["id"]] = availability.wants(offer, option, ask)
     tx.execute(insert(booking), made)
@@ -257,6 +307,18 @@ def _book(
         "confirmed": [one.id for one in direct],
         "external": external,
     }
+
+
+def _deposits_by(method: str, terms: Mapping[str, Any]) -> Mapping[str, Any]:
+    """{item id: deposit} for what is not paid whole now. Raises Invalid for an unknown method, Refused where no line allows it."""
+    if method == "full":
+        return {}
+    if method != "deposit":
+        raise Invalid("payment_method", 'The payment method is "full" or "deposit".')
+    deposits: Mapping[str, Any] = terms.get("deposits") or {}
+    if not deposits:
+        raise Refused("Nothing here can be booked with a deposit; it is paid in full.")
+    return deposits
 
 
 def _check_limits(tx: Connection, engine: Engine, owner: Row[Any], lines: Sequence[Any]) -> None:
@@ -305,6 +367,7 @@ def _booking_values(
         "policy": list(listed.tiers),
         "pay_at_provider": listed.product.pay_at_provider,
         "deposit_amount": line.amount,
+        "balance_due_at": None,
         "contact": {"name": owner.display_name, "email": owner.email, "requests": requests[:1000]},
         "expert_id": line.added_by,
         "pay_by": now + engine.rules.hold,
@@ -324,9 +387,9 @@ def _open_payments(
             tx,
             conversation_id=actor.conversation_id,
             account_id=mine[0].account_id,
-            kind="FULL",
+            kind="DEPOSIT" if any(one.deposit_amount < one.amount for one in mine) else "FULL",
             bookings=mine,
-            amounts=[one.amount for one in mine],
+            amounts=[one.deposit_amount for one in mine],
             extra=extra,
             proposal_id=proposal_id,
             expires_at=now + engine.rules.hold,
@@ -360,7 +423,15 @@ def facts_of(row: Any) -> dict[str, Any]:
         "currency": row.currency,
         "status": row.status,
         "pay_at_provider": row.pay_at_provider,
+        "deposit": row.deposit_amount if row.balance_due_at else None,
+        "balance_due_at": row.balance_due_at.isoformat() if row.balance_due_at else None,
     }
+
+
+def with_payment(tx: Connection, rows: Sequence[Any]) -> list[dict[str, Any]]:
+    """The facts of bookings with `paid` and `owed` (minor units): what came in and was kept, and what is still to be paid."""
+    paid = paid_of(tx, [row.id for row in rows])
+    return [{**facts_of(row), "paid": paid[row.id], "owed": owed(row, paid[row.id])} for row in rows]
 
 
 # ── requests ──────────────────────────────────────────────────────────────────────────────────────
@@ -413,7 +484,7 @@ def of_conversation(engine: Engine, actor: Actor, *, limit: int = 50) -> list[di
             .order_by(booking.c.created_at.desc(), booking.c.id)
             .limit(limit)
         ).all()
-        return [facts_of(row) for row in rows]
+        return with_payment(tx, rows)
 
 
 def of_cart(engine: Engine, cart_id: str) -> list[dict[str, Any]]:
@@ -425,7 +496,7 @@ def of_cart(engine: Engine, cart_id: str) -> list[dict[str, Any]]:
             .where(booking.c.cart_id == cart_id)
             .order_by(cart_item.c.position)
         ).all()
-    return [facts_of(row) for row in rows]
+        return with_payment(tx, rows)
 
 
 def of_account(engine: Engine, account_id: str, *, status: str | None = None, after: str = "", limit: int = 20) -> list[dict[str, Any]]:
@@ -444,7 +515,7 @@ def of_account(engine: Engine, account_id: str, *, status: str | None = None, af
                 (booking.c.created_at < last.created_at) | ((booking.c.created_at == last.created_at) & (booking.c.id > last.id))
             )
         rows = tx.execute(query.order_by(booking.c.created_at.desc(), booking.c.id).limit(limit)).all()
-    return [facts_of(row) for row in rows]
+        return with_payment(tx, rows)
 
 
 def payment_of(tx: Connection, account_id: str, booking_id: str) -> str | None:

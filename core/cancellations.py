@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, select, update
 
-from core import bookings, conversations, holds, notices
+from core import bookings, conversations, holds, jobs, notices
 from core.engine import Actor, Engine
 from core.errors import Expired, NotFound, PriceChanged, Refused, WrongState
 from core.money import percent
-from core.payments.collect import ask_refund
+from core.payments.collect import OPEN, ask_refund
 from core.schema import booking, payment, proposal, provider, share
 from core.states import move_booking
 
@@ -62,15 +62,17 @@ def paid_for(tx: Connection, booking_id: str) -> list[tuple[Row[Any], int]]:
     return [(found[key], amount) for key, amount in left.items() if amount > 0]
 
 
-def _terms(tx: Connection, row: Row[Any], now: datetime) -> dict[str, Any]:
-    """What cancelling now would mean, in minor units."""
+def terms_of(tx: Connection, row: Row[Any], now: datetime) -> dict[str, Any]:
+    """What cancelling now would mean, in minor units. The policy's share is of the whole price, so of a deposit comes back
+    what is left of it once the part that is not refundable has been taken; what was never paid is not asked for."""
     paid = sum(amount for _, amount in paid_for(tx, row.id))
     bps = refund_bps(row.policy, row.starts_at, row.time_zone, now)
+    kept = row.amount - percent(row.amount, bps)
     until = next_step(row.policy, row.starts_at, row.time_zone, now)
     return {
         "booking_id": row.id,
         "paid": paid,
-        "refund": min(paid, percent(paid, bps)),
+        "refund": max(0, paid - kept),
         "refund_bps": bps,
         "until": until.isoformat() if until else None,
         "currency": row.currency,
@@ -109,7 +111,7 @@ def propose(engine: Engine, actor: Actor, named: str) -> dict[str, Any]:
         conversations.hold_fence(tx, actor)
         row = find(tx, actor, named)
         _can_be_cancelled(row, now)
-        terms = _terms(tx, row, now)
+        terms = terms_of(tx, row, now)
         proposal_id = bookings.make_proposal(tx, engine, actor, KIND, terms, now)
         return {**bookings.facts_of(row), **terms, "proposal_id": proposal_id}
 
@@ -130,10 +132,10 @@ def commit(engine: Engine, actor: Actor, proposal_id: str) -> dict[str, Any]:
             raise Expired("That preview is no longer current. Ask to cancel again and confirm the new one.")
         row = tx.execute(select(booking).where(booking.c.id == offer.terms["booking_id"]).with_for_update()).one()
         _can_be_cancelled(row, now)
-        terms = _terms(tx, row, now)
+        terms = terms_of(tx, row, now)
         if terms["refund"] != offer.terms["refund"]:
             raise PriceChanged("What comes back has changed since it was shown. Ask to cancel again to see it.", **terms)
-        result = _end(tx, row, actor, terms["refund"], "cancelled by the traveler", now)
+        result = end(tx, row, actor, terms["refund"], "cancelled by the traveler", now)
         tx.execute(update(proposal).where(proposal.c.id == offer.id).values(status="committed", result=result))
         return result
 
@@ -148,13 +150,21 @@ def by_provider(engine: Engine, actor: Actor, booking_id: str, *, reason: str = 
         if row.status != "CONFIRMED":
             raise WrongState(f"{row.title} is not a confirmed booking, so there is nothing to cancel.", status=row.status)
         paid = sum(amount for _, amount in paid_for(tx, row.id))
-        return _end(tx, row, actor, paid, reason or "cancelled by the provider", now, said=reason)
+        return end(tx, row, actor, paid, reason or "cancelled by the provider", now, said=reason)
 
 
-def _end(tx: Connection, row: Row[Any], actor: Actor, amount: int, reason: str, now: datetime, *, said: str = "") -> dict[str, Any]:
+def _close_pages(tx: Connection, booking_id: str, now: datetime) -> None:
+    """Nobody should pay the rest of what has ended; who does so all the same gets it back."""
+    pages = select(payment.c.id).join(share, share.c.payment_id == payment.c.id).where(share.c.booking_id == booking_id)
+    for payment_id in tx.execute(pages.where(payment.c.status.in_(OPEN)).distinct()).scalars():
+        jobs.enqueue(tx, "payment.close", {"payment_id": payment_id}, run_at=now, now=now, dedupe=f"close:{payment_id}")
+
+
+def end(tx: Connection, row: Row[Any], actor: Actor, amount: int, reason: str, now: datetime, *, said: str = "") -> dict[str, Any]:
     """Free the places, decide the refunds (the newest charge first), tell both sides. `amount` is minor units in all."""
     holds.give_back(tx, [row.id])
-    status = move_booking(tx, row, "cancel", actor, now, reason=reason)
+    status = move_booking(tx, row, "cancel", actor, now, reason=reason, pay_by=None)
+    _close_pages(tx, row.id, now)
     left = amount
     for paid, of_booking in paid_for(tx, row.id):
         part = min(left, of_booking)
@@ -167,7 +177,7 @@ def _end(tx: Connection, row: Row[Any], actor: Actor, amount: int, reason: str, 
         "status": status,
         "refund": amount,
         "provider": owner.name,
-        "by": "provider" if actor.role in ("provider", "operator") else "traveler",
+        "by": "provider" if actor.role in ("provider", "operator") else "house" if actor.role == "system" else "traveler",
         "reason": said[:300],
     }
     actions = []

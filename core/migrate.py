@@ -34,6 +34,12 @@ def upgrade(database: Database) -> tuple[str | None, str | None]:
         return before, MigrationContext.configure(tx).get_current_revision()
 
 
+def downgrade(database: Database, revision: str) -> None:
+    """Go back to a revision ("base": no tables at all). What later tables held is gone; take a backup first."""
+    with database.write() as tx:
+        command.downgrade(_config(tx), revision)
+
+
 def newest() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 

@@ -118,15 +118,17 @@ def _approved(tx: Connection, engine: Engine, actor: Actor, row: Row[Any], answe
     pay_by = min(now + engine.rules.pay_after_approval, max(now + timedelta(minutes=45), row.starts_at - timedelta(hours=1)))
     if holds.extend(tx, [row.id], pay_by + engine.rules.hold_after_session, now) == 0:
         raise Expired("The hold on these places ran out.")
-    move_booking(tx, row, "approve_to_pay", actor, now, pay_by=pay_by)
+    late = row.balance_due_at is not None and row.balance_due_at <= now + engine.rules.deposit_margin
+    whole = {"deposit_amount": row.amount, "balance_due_at": None} if late else {}  # the answer came too late for a deposit
+    move_booking(tx, row, "approve_to_pay", actor, now, pay_by=pay_by, **whole)
     fresh = tx.execute(select(booking).where(booking.c.id == row.id)).one()
     payment_id = open_payment(
         tx,
         conversation_id=row.conversation_id,
         account_id=row.account_id,
-        kind="FULL",
+        kind="DEPOSIT" if fresh.deposit_amount < fresh.amount else "FULL",
         bookings=[fresh],
-        amounts=[fresh.amount],
+        amounts=[fresh.deposit_amount],
         proposal_id=None,
         expires_at=pay_by,
         now=now,

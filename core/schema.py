@@ -152,6 +152,7 @@ provider = Table(
     Column("payout_delay_hours", Integer, nullable=False, server_default="24"),
     _ref("cancellation_policy_id", "cancellation_policy.id", null=True, index=False),
     Column("deposit_bps", Integer, nullable=False, server_default="0"),
+    Column("deposit_amount", BigInteger),  # a fixed deposit a booking, minor units; counts instead of deposit_bps
     Column("balance_days", Integer, nullable=False, server_default="14"),
     Column("gateway_account", String(128)),
     Column("gateway_ready", Boolean, nullable=False, server_default=text("false")),
@@ -193,6 +194,7 @@ product = Table(
     Column("lead_hours", Integer, nullable=False, server_default="0"),  # last booking, wall-clock hours before the start
     Column("pay_at_provider", Boolean, nullable=False, server_default=text("false")),
     Column("deposit_bps", Integer),
+    Column("deposit_amount", BigInteger),
     Column("balance_days", Integer),
     _ref("cancellation_policy_id", "cancellation_policy.id", null=True, index=False),
     Column("meeting_point", String(300), nullable=False, server_default=""),
@@ -617,7 +619,7 @@ booking = Table(
     Column("balance_due_at", Moment),
     Column("contact", Json, nullable=False),  # {"name", "email", "requests"}
     Column("expert_id", String(64)),
-    Column("pay_by", Moment),
+    Column("pay_by", Moment),  # ON_HOLD: paid by then or gone; CONFIRMED: the rest paid by then or cancelled
     Column("version", Integer, nullable=False, server_default="1"),
     Column("created_at", Moment, nullable=False),
     Column("confirmed_at", Moment),
@@ -660,14 +662,72 @@ booking_request = Table(
     _id(),
     _ref("booking_id", "booking.id"),
     _ref("provider_id", "provider.id"),
-    Column("status", String(12), nullable=False),  # open, approved, declined, expired, withdrawn
-    Column("respond_by", Moment, nullable=False),
+    Column("kind", String(10), nullable=False, server_default="request"),  # request, quote
+    Column("status", String(12), nullable=False),  # open, countered, approved, declined, expired, withdrawn
+    Column("respond_by", Moment, nullable=False),  # of whoever has to answer: the provider, or the traveler to an offer
     Column("note", String(1000), nullable=False, server_default=""),
     Column("answer", String(1000), nullable=False, server_default=""),
     Column("decided_by", String(64)),
     Column("decided_at", Moment),
     Column("created_at", Moment, nullable=False),
     Index("ix_booking_request_open", "provider_id", "status", "respond_by"),
+)
+
+# Other terms than were asked for, or the price of something sold on quote: the provider's, or the traveler's in return.
+# An offer never changes; the booking takes its terms over when the other side accepts.
+
+offer = Table(
+    "offer",
+    metadata,
+    _id(),
+    _ref("request_id", "booking_request.id"),
+    _ref("booking_id", "booking.id"),
+    Column("side", String(10), nullable=False),  # who made it: provider, traveler
+    Column("status", String(12), nullable=False),  # offered, accepted, declined, withdrawn, expired, countered
+    Column("local_date", Date, nullable=False),
+    Column("end_date", Date),
+    Column("local_start", String(5), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("message", String(1000), nullable=False, server_default=""),
+    Column("valid_until", Moment, nullable=False),
+    Column("made_by", String(64), nullable=False),
+    Column("made_at", Moment, nullable=False),
+    Column("decided_by", String(64)),
+    Column("decided_at", Moment),
+    Index(
+        "one_open_offer",
+        "request_id",
+        unique=True,
+        sqlite_where=text("status = 'offered'"),
+        postgresql_where=text("status = 'offered'"),
+    ),
+    Index("ix_offer_open", "status", "valid_until"),
+)
+
+# A confirmed booking that is to become another day or party. Where more is to be paid, the added places are held and the
+# change waits for the payment; the booking stays what it is until then.
+
+booking_change = Table(
+    "booking_change",
+    metadata,
+    _id(),
+    _ref("booking_id", "booking.id"),
+    Column("status", String(12), nullable=False),  # waiting, applied, expired
+    Column("terms", Json, nullable=False),  # the columns the booking takes over, and the places it gives up and gains
+    Column("difference", BigInteger, nullable=False),  # minor units; more to pay is positive
+    Column("payment_id", String(64)),
+    Column("expires_at", Moment, nullable=False),
+    Column("made_by", String(64), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("applied_at", Moment),
+    Index(
+        "one_waiting_change",
+        "booking_id",
+        unique=True,
+        sqlite_where=text("status = 'waiting'"),
+        postgresql_where=text("status = 'waiting'"),
+    ),
 )
 
 # ── money ─────────────────────────────────────────────────────────────────────────────────────────
@@ -678,7 +738,7 @@ payment = Table(
     _id(),
     _ref("conversation_id", "conversation.id"),
     _ref("account_id", "account.id", index=False),
-    Column("kind", String(10), nullable=False),  # FULL, DEPOSIT, BALANCE
+    Column("kind", String(10), nullable=False),  # FULL, DEPOSIT, BALANCE, CHANGE
     Column("status", String(10), nullable=False),  # new, open, paid, expired, orphan
     Column("currency", String(3), nullable=False),
     Column("amount", BigInteger, nullable=False),

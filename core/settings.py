@@ -15,6 +15,10 @@ class Rules:
     hold_after_session: timedelta = timedelta(minutes=5)
     pay_after_approval: timedelta = timedelta(hours=23)  # Stripe's maximum is 24 h
     respond_within: timedelta = timedelta(hours=24)
+    offer_life: timedelta = timedelta(hours=24)  # how long a counter-offer or quote waits for its answer
+    balance_reminders: tuple[timedelta, ...] = (timedelta(days=7), timedelta(days=1), timedelta(0))  # before the balance is due
+    balance_grace: timedelta = timedelta(hours=48)  # an unpaid balance ends the booking so long after it was due
+    deposit_margin: timedelta = timedelta(hours=24)  # a balance due sooner than this is not worth a second payment
     proposal_life: timedelta = timedelta(minutes=30)
     max_party: int = 50
     max_cart_lines: int = 20

@@ -41,7 +41,7 @@ BOOKING: tuple[Move, ...] = (
     Move("withdraw", "PENDING", "CANCELLED", ("traveler", "expert", "operator")),
     Move("late_payment", "EXPIRED", "CONFIRMED", ("system",)),
     Move("redeem", "CONFIRMED", "REDEEMED", ("provider", "operator", "system")),
-    Move("cancel", "CONFIRMED", "CANCELLED", ("traveler", "provider", "expert", "operator")),
+    Move("cancel", "CONFIRMED", "CANCELLED", ANYONE),
 )
 
 REQUEST: tuple[Move, ...] = (

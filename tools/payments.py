@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core import bookings, carts
-from core.payments import collect
+from core.payments import balances, collect
 from tools.cart import cart_for_model
 from tools.outcome import Desk, Outcome, press, price_text
 
@@ -11,6 +11,8 @@ from tools.outcome import Desk, Outcome, press, price_text
 def propose_checkout(desk: Desk) -> Outcome:
     """Show the traveler the exact total of the cart with a Confirm button. Books and charges nothing. No arguments."""
     made = bookings.propose_checkout(desk.engine, desk.actor)
+    deposits = made["deposit_totals"]
+    by_deposit = [press("confirm_deposit", "confirm", proposal_id=made["proposal_id"], method="deposit")] if deposits else []
     part = {
         "type": "proposal",
         "proposal_id": made["proposal_id"],
@@ -18,7 +20,8 @@ def propose_checkout(desk: Desk) -> Outcome:
         "totals": made["totals"],
         "changed": made["changed"],
         "expires_at": made["expires_at"],
-        "buttons": [press("confirm", "confirm", proposal_id=made["proposal_id"]), press("change_cart", "cart")],
+        "deposits": deposits,
+        "buttons": [press("confirm", "confirm", proposal_id=made["proposal_id"]), *by_deposit, press("change_cart", "cart")],
     }
     data = {
         "proposal_id": made["proposal_id"],
@@ -34,9 +37,25 @@ def propose_checkout(desk: Desk) -> Outcome:
             }
             for one in made["changed"]
         ],
+        "or_deposit": {
+            currency: {"now": price_text(one["now"], currency), "later": price_text(one["later"], currency), "due": one["due_at"][:10]}
+            for currency, one in deposits.items()
+        },
         "note": "Only the traveler's tap on Confirm or an exact yes books it.",
     }
     return Outcome(data, (part,))
+
+
+def pay_balance(desk: Desk, booking: str) -> Outcome:
+    """Show the page on which the traveler pays the rest of a booking that was made with a deposit. Charges nothing by itself.
+
+    Args:
+        booking: the booking's reference, e.g. "TRV-7K3Q9X".
+    """
+    made = balances.pay(desk.engine, desk.actor, booking)
+    facts = {**made, "bookings": []}
+    shown = ({"type": "event", "event": "payment_ready", "facts": facts, "actions": []},) if made["url"] else ()
+    return Outcome({"status": made["status"], "amount": price_text(made["amount"], made["currency"])}, shown)
 
 
 def check_payment(desk: Desk) -> Outcome:

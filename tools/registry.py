@@ -77,6 +77,7 @@ TRAVELER: tuple[Tool, ...] = (
     Tool(cart.use_promo_code, "WRITE"),
     Tool(payments.propose_checkout, "WRITE"),
     Tool(payments.check_payment, "READ"),
+    Tool(payments.pay_balance, "WRITE"),
     Tool(trips.show_trips, "READ"),
     Tool(cancellations.propose_cancellation, "WRITE"),
     Tool(trips.note_trip, "WRITE"),

@@ -136,6 +136,11 @@ def date_form(desk: Desk, product_id: str | None, *, nights: bool, action: dict[
     }
 
 
+def _verbs(row: dict[str, Any]) -> tuple[str, ...]:
+    """What the traveler may do about a booking now."""
+    return (*(("pay_balance",) if row["owed"] else ()), *ENDS.get(row["status"], ()))
+
+
 def show_trips(desk: Desk) -> Outcome:
     """The traveler's bookings with reference, state and price, and what still waits for payment or an answer. No arguments."""
     rows = bookings.of_conversation(desk.engine, desk.actor)
@@ -150,12 +155,11 @@ def show_trips(desk: Desk) -> Outcome:
                 "start": row["start"] or None,
                 "status": row["status"],
                 "price": price_text(row["amount"], row["currency"]),
+                **({"still_to_pay": price_text(row["owed"], row["currency"]), "due": row["balance_due_at"]} if row["owed"] else {}),
             }
             for row in rows[:20]
         ],
         "waiting": cart_for_model(view)["waiting"],
     }
-    shown = [
-        {**row, "buttons": [press(verb, verb, booking_id=row["booking_id"]) for verb in ENDS.get(row["status"], ())]} for row in rows[:20]
-    ]
+    shown = [{**row, "buttons": [press(verb, verb, booking_id=row["booking_id"]) for verb in _verbs(row)]} for row in rows[:20]]
     return Outcome(data, ({"type": "bookings", "items": shown},) if rows else ())

@@ -20,8 +20,8 @@ from core import availability, bookings, carts, catalogue, conversations, people
 from core.availability import Ask
 from core.engine import Actor
 from core.errors import Invalid, NotAllowed, NotFound
-from core.payments import collect
-from core.schema import conversation, payment
+from core.payments import balances, collect
+from core.schema import booking, conversation, payment
 
 CHANNEL = "api"
 PAGE = 50
@@ -60,7 +60,7 @@ class ProcessCart(Strict):
 
     cart_id: str | None = Field(None, max_length=64)
     items: list[Item] = Field(default=[], max_length=20)
-    payment_method: Literal["full"] = "full"
+    payment_method: Literal["full", "deposit"] = "full"
     contact: Contact | None = None
     requests: str = Field("", max_length=1000)
 
@@ -182,7 +182,9 @@ def router(house: House, limits: Limits) -> APIRouter:
             raise Invalid("items", "Send either items or the id of the open cart.")
         if body.items:
             asks = [item.ask() for item in body.items]
-            done = bookings.order(engine, actor, asks, contact=contact, requests=body.requests, key=scoped(actor, key))
+            done = bookings.order(
+                engine, actor, asks, contact=contact, requests=body.requests, method=body.payment_method, key=scoped(actor, key)
+            )
         else:
             view = carts.show(engine, actor)
             if view["cart_id"] != body.cart_id:
@@ -190,7 +192,8 @@ def router(house: House, limits: Limits) -> APIRouter:
             if contact is not None:
                 bookings.save_details(engine, actor, contact)
             made = bookings.propose_checkout(engine, actor)
-            done = {**bookings.commit_checkout(engine, actor, made["proposal_id"], requests=body.requests), **made, "cart_id": body.cart_id}
+            booked = bookings.commit_checkout(engine, actor, made["proposal_id"], requests=body.requests, method=body.payment_method)
+            done = {**booked, **made, "cart_id": body.cart_id}
         return answer_of(done)
 
     def answer_of(done: dict[str, Any]) -> dict[str, Any]:
@@ -203,8 +206,15 @@ def router(house: House, limits: Limits) -> APIRouter:
 
     @operation("POST", "/bookings/create-payment-intent/", "create_payment_intent")
     def create_payment_intent(body: PaymentIntent, who: Signed) -> dict[str, Any]:
-        """The hosted page of a payment, made where there is none yet."""
+        """The hosted page of a payment, made where there is none yet; for a booking with a deposit, the page for the rest of it."""
+        if body.booking and not body.payment_id and owes(who, body.booking):
+            return balances.pay(engine, desk(who), body.booking)
         return collect.ensure_link(engine, own_payment(who, body.payment_id, body.booking))
+
+    def owes(who: Caller, booking_id: str) -> bool:
+        with engine.db.read() as tx:
+            row = tx.execute(select(booking).where(booking.c.id == booking_id, booking.c.account_id == who.person.account_id)).one_or_none()
+            return row is not None and bool(bookings.with_payment(tx, [row])[0]["owed"])
 
     @operation("POST", "/bookings/confirm/", "confirm_payment")
     def confirm(body: Confirm, who: Signed) -> dict[str, Any]:
@@ -213,7 +223,7 @@ def router(house: House, limits: Limits) -> APIRouter:
         state = collect.sync(engine, payment_id)
         with engine.db.read() as tx:
             rows = collect.bookings_of(tx, payment_id)
-        return {**state, "bookings": [bookings.facts_of(row) for row in rows]}
+            return {**state, "bookings": bookings.with_payment(tx, rows)}
 
     def own_payment(who: Caller, payment_id: str | None, booking_id: str | None) -> str:
         if bool(payment_id) == bool(booking_id):

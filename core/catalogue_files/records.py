@@ -247,12 +247,14 @@ class Provider(_Row):
     payout_delay_hours: Annotated[int, Field(ge=0, le=2160)] = 24
     policy: Id | None = None
     deposit_percent: Annotated[Percent, Field(ge=0, le=100)] = Decimal(0)
+    deposit: Annotated[Amount, Field(gt=0)] | None = None
     balance_days: Annotated[int, Field(ge=0, le=365)] = 14
     about: Annotated[str, StringConstraints(max_length=4000)] = ""
     adjustments: list[Adjustment] = []
     exceptions: list[Closing] = []
 
     def faults(self) -> Iterator[Fault]:
+        yield from _deposit_faults(self.deposit, self.deposit_percent, self.currency)
         yield from _nested("adjustments", (list(a.faults(self.currency)) for a in self.adjustments))
         yield from _nested("exceptions", (list(e.faults()) for e in self.exceptions))
 
@@ -411,6 +413,7 @@ class Product(_Row):
     lead_hours: Annotated[int, Field(ge=0, le=24 * 365)] = 0
     pay_at_provider: bool = False
     deposit_percent: Annotated[Percent, Field(ge=0, le=100)] | None = None
+    deposit: Annotated[Amount, Field(gt=0)] | None = None
     balance_days: Annotated[int, Field(ge=0, le=365)] | None = None
     policy: Id | None = None
     meeting_point: Annotated[str, StringConstraints(max_length=300)] = ""
@@ -437,8 +440,9 @@ class Product(_Row):
             yield "rating", "a rating with one decimal, such as 4.7", self.rating
         if self.rating is not None and not self.rating_source:
             yield "rating_source", 'where the rating comes from, such as "sample" for made-up ones', None
-        if self.pay_at_provider and self.deposit_percent:
-            yield "deposit_percent", "nothing where the guest pays at the provider", self.deposit_percent
+        if self.pay_at_provider and (self.deposit_percent or self.deposit):
+            name = "deposit_percent" if self.deposit_percent else "deposit"
+            yield name, "nothing where the guest pays at the provider", self.deposit_percent or self.deposit
         seen: set[str] = set()
         for at, option in enumerate(self.options):
             if option.id in seen:
@@ -449,6 +453,7 @@ class Product(_Row):
         yield from _nested("exceptions", (list(e.faults()) for e in self.exceptions))
 
     def faults_in(self, currency: str) -> Iterator[Fault]:
+        yield from _deposit_faults(self.deposit, self.deposit_percent, currency)
         yield from _nested("options", (list(option.faults(self, currency)) for option in self.options))
         yield from _nested("adjustments", (list(a.faults(currency)) for a in self.adjustments))
 
@@ -507,6 +512,12 @@ def _money_faults(currency: str, **amounts: Decimal | None) -> Iterator[Fault]:
         except Invalid:
             digits = exponent(currency)
             yield name, f"an amount in {currency} with {digits or 'no'} decimals{' at most' if digits else ''}", amount
+
+
+def _deposit_faults(amount: Decimal | None, percent: Decimal | None, currency: str) -> Iterator[Fault]:
+    yield from _money_faults(currency, deposit=amount)
+    if amount and percent:
+        yield "deposit", "either a deposit or a deposit_percent", amount
 
 
 def _place_faults(rules: list[Rule], exceptions: list[Closing]) -> Iterator[Fault]:

@@ -23,10 +23,12 @@ from core.errors import CoreError, NotFound, Refused, SoldOut
 from core.money import allocate
 from core.payments.gateway import FetchedPayment, GatewayMisused, GatewayRefused, GatewayUnknown, OrderLine, PaymentOrder
 from core.payments.ledger import post
+from core.payments.schedule import lapses_at, owed, paid_of, plan_balance
 from core.schema import booking, hold, job, payment, provider, refund, share, slot, webhook_event
 from core.states import move_booking
 
 OPEN = ("new", "open")
+SOLD = ("CONFIRMED", "REDEEMED")
 
 
 def bookings_of(tx: Connection, payment_id: str) -> Sequence[Row[Any]]:
@@ -46,7 +48,7 @@ def get(tx: Connection, payment_id: str, *, lock: bool = False) -> Row[Any]:
 
 
 def ensure_link(engine: Engine, payment_id: str) -> dict[str, Any]:
-    """The payment's page, made where there is none yet. Returns {"payment_id", "status", "url", "amount", "currency"}.
+    """The payment's page, made where there is none yet. Returns {"payment_id", "kind", "status", "url", "amount", "currency"}.
 
     A curable no is followed by one fresh attempt at once. Raises GatewayUnknown where the gateway did not answer (the job
     tries again with the same key), GatewayRefused, GatewayMisused.
@@ -95,6 +97,7 @@ def _make_link(engine: Engine, payment_id: str) -> dict[str, Any]:
 def view(row: Any) -> dict[str, Any]:
     return {
         "payment_id": row.id,
+        "kind": row.kind,
         "status": row.status,
         "url": row.url if row.status == "open" else None,
         "amount": row.amount,
@@ -118,13 +121,12 @@ def _freeze(engine: Engine, payment_id: str) -> dict[str, Any] | None:
         mine = bookings_of(tx, payment_id)
         window = max(engine.rules.payment_window, min(timedelta(hours=23), max((one.pay_by or now for one in mine), default=now) - now))
         ends = now + window
-        if not _all_held(tx, mine, now):
+        if not _still_wanted(tx, row, mine, now):
             _expire(tx, engine, row, mine, now)
             return None
-        holds.extend(tx, [one.id for one in mine], ends + engine.rules.hold_after_session, now)
-        lines: list[dict[str, Any]] = [
-            {"name": f"{one.title}, {one.local_date.isoformat()}"[:240], "amount": _due(tx, payment_id, one.id)} for one in mine
-        ]
+        if row.kind != "BALANCE":
+            holds.extend(tx, [one.id for one in mine], ends + engine.rules.hold_after_session, now)
+        lines: list[dict[str, Any]] = [{"name": _line_name(row.kind, one), "amount": _due(tx, payment_id, one.id)} for one in mine]
         other = row.amount - sum(line["amount"] for line in lines)
         if other:
             lines.append({"name": "Travel expert's fee", "amount": other})
@@ -138,17 +140,26 @@ def _freeze(engine: Engine, payment_id: str) -> dict[str, Any] | None:
         attempt = row.attempt + 1
         frozen = {"order": order, "key": f"{payment_id}:session:{attempt}"}
         tx.execute(update(payment).where(payment.c.id == payment_id).values(frozen=frozen, attempt=attempt, expires_at=ends))
-        tx.execute(update(booking).where(booking.c.id.in_([one.id for one in mine])).values(pay_by=ends))
+        tx.execute(update(booking).where(booking.c.id.in_([one.id for one in mine]), booking.c.status == "ON_HOLD").values(pay_by=ends))
         return frozen
 
 
-def _all_held(tx: Connection, mine: Sequence[Any], now: datetime) -> bool:
+def _still_wanted(tx: Connection, row: Row[Any], mine: Sequence[Any], now: datetime) -> bool:
+    """Is there still something to sell for this money? A balance is for what is booked already, the rest for held places."""
+    if row.kind == "BALANCE":
+        return {one.status for one in mine} <= set(SOLD)
     alive = tx.execute(
         select(hold.c.booking_id)
         .where(hold.c.booking_id.in_([one.id for one in mine]), hold.c.status == "active", hold.c.expires_at > now)
         .distinct()
     ).all()
     return len(alive) == len(mine)
+
+
+def _line_name(kind: str, one: Any) -> str:
+    """What stands on the page and the receipt; a deposit only where the rest of this one is due later."""
+    part = {"BALANCE": "Balance: ", "CHANGE": "Change: ", "DEPOSIT": "Deposit: " if one.balance_due_at else ""}.get(kind, "")
+    return f"{part}{one.title}, {one.local_date.isoformat()}"[:240]
 
 
 def _due(tx: Connection, payment_id: str, booking_id: str) -> int:
@@ -291,12 +302,15 @@ def _paid(tx: Connection, engine: Engine, row: Row[Any], fetched: FetchedPayment
         facts = {
             "bookings": [facts_of(one) for one in confirmed],
             "paid": {"amount": row.amount, "currency": row.currency},
+            "balance": _balance(tx, confirmed),
             "email": confirmed[0].contact.get("email"),
             "payment_id": row.id,
         }
-        notices.tell(tx, row.conversation_id, "booking_confirmed", facts, now, key=f"confirmed:{row.id}")
-        notices.mail_traveler(tx, confirmed[0], "booking_confirmed", facts, now, key=f"confirmed:{row.id}")
-    for one in confirmed:
+        event = "balance_paid" if row.kind == "BALANCE" else "booking_confirmed"
+        notices.tell(tx, row.conversation_id, event, facts, now, key=f"confirmed:{row.id}")
+        notices.mail_traveler(tx, confirmed[0], event, facts, now, key=f"confirmed:{row.id}")
+    for one in confirmed if row.kind != "BALANCE" else ():
+        plan_balance(tx, engine.rules, one, now)
         owner = tx.execute(select(provider).where(provider.c.id == one.provider_id)).one()
         told = {**facts_of(one), "traveler": one.contact.get("name", ""), "requests": one.contact.get("requests", "")}
         notices.tell_provider(tx, owner, "booking_received", told, now, key=f"booked:{one.id}")
@@ -313,12 +327,12 @@ def _paid(tx: Connection, engine: Engine, row: Row[Any], fetched: FetchedPayment
 
 def _secure(tx: Connection, engine: Engine, one: Row[Any], now: datetime) -> bool:
     """Confirm a paid booking: from its hold, or by taking the places again where the hold ran out."""
-    if one.status == "CONFIRMED":
+    if one.status in SOLD:
         return True
     if one.status not in ("ON_HOLD", "EXPIRED"):
         return False
     if one.status == "ON_HOLD" and holds.consume(tx, [one.id], now):
-        move_booking(tx, one, "pay", SYSTEM, now, confirmed_at=now, pay_by=None)
+        move_booking(tx, one, "pay", SYSTEM, now, confirmed_at=now, pay_by=lapses_at(one, engine.rules))
         return True
     try:
         with tx.begin_nested():
@@ -336,8 +350,19 @@ def _secure(tx: Connection, engine: Engine, one: Row[Any], now: datetime) -> boo
             move_booking(tx, one, "expire", SYSTEM, now, reason="paid too late, places gone", pay_by=None)
         return False
     event = "pay" if one.status == "ON_HOLD" else "late_payment"
-    move_booking(tx, one, event, SYSTEM, now, confirmed_at=now, pay_by=None, reason="the places were taken again")
+    ends = lapses_at(one, engine.rules)
+    move_booking(tx, one, event, SYSTEM, now, confirmed_at=now, pay_by=ends, reason="the places were taken again")
     return True
+
+
+def _balance(tx: Connection, confirmed: Sequence[Any]) -> dict[str, Any] | None:
+    """What is still due of these later, and the first day on which something is."""
+    paid = paid_of(tx, [one.id for one in confirmed])
+    due = [(one.balance_due_at, owed(one, paid[one.id])) for one in confirmed if one.balance_due_at is not None]
+    left = sum(amount for _, amount in due)
+    if not left:
+        return None
+    return {"amount": left, "currency": confirmed[0].currency, "due_at": min(at for at, amount in due if amount).isoformat()}
 
 
 def update_hold_to_consumed(booking_id: str, now: datetime) -> Any:
@@ -356,6 +381,9 @@ def _book_places(tx: Connection, wanted: Sequence[availability.Want]) -> None:
 def _expire(tx: Connection, engine: Engine, row: Row[Any], mine: Sequence[Row[Any]], now: datetime) -> None:
     tx.execute(update(payment).where(payment.c.id == row.id).values(status="expired"))
     lost = [one for one in mine if one.status == "ON_HOLD"]
+    if row.kind == "BALANCE":
+        facts = {"bookings": [facts_of(one) for one in mine], "payment_id": row.id}
+        notices.tell(tx, row.conversation_id, "balance_page_ended", facts, now, key=f"unpaid:{row.id}", actions=pay_again(mine))
     if not lost:
         return
     holds.release(tx, [one.id for one in lost])
@@ -371,6 +399,12 @@ def _expire(tx: Connection, engine: Engine, row: Row[Any], mine: Sequence[Row[An
         key=f"unpaid:{row.id}",
         actions=[again],
     )
+
+
+def pay_again(mine: Sequence[Any]) -> list[dict[str, Any]]:
+    """The button that makes a new page for the rest of these, where one of them still stands."""
+    standing = [one.id for one in mine if one.status in SOLD]
+    return [{"label": "pay_balance", "press": {"verb": "pay_balance", "params": {"booking_id": standing[0]}}}] if standing else []
 
 
 def _start_over(tx: Connection, row: Row[Any], now: datetime) -> None:

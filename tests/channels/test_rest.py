@@ -10,12 +10,12 @@ import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from channels.house import House
 from core import holds
 from core.people import api_token, ensure_account, grant
-from core.schema import booking, booking_request, payment
+from core.schema import booking, booking_request, payment, provider
 from tests import market
 from tests.channels.conftest import Live, build_house, running
 from tests.conftest import Clock
@@ -48,6 +48,26 @@ def live(house: House) -> Iterator[Live]:
 
 def as_(live: Live, account: str) -> httpx.Client:
     return live.client(authorization=f"Bearer {api_token(live.house.engine, account)}")
+
+
+def test_a_deposit_is_paid_now_and_the_rest_by_a_link_of_its_own(live: Live, gateway: MemoryGateway) -> None:
+    with live.house.engine.db.write() as tx:
+        tx.execute(update(provider).values(deposit_bps=2_500))
+    ana = as_(live, "ana")
+    body = {"items": [{**SAIL, "date": "2027-03-06"}], "payment_method": "deposit", "contact": ANA}
+    done = ana.post("/api/bookings/process-cart/", json=body).json()
+    (first,) = done["payments"]
+    assert (first["kind"], first["amount"]) == ("DEPOSIT", 2_400)
+    gateway.pay("cs_1")
+    confirmed = ana.post("/api/bookings/confirm/", json={"payment_id": first["payment_id"]}).json()
+    (one,) = confirmed["bookings"]
+    assert (one["status"], one["paid"], one["owed"]) == ("CONFIRMED", 2_400, 7_200)
+    rest = ana.post("/api/bookings/create-payment-intent/", json={"booking": one["booking_id"]}).json()
+    assert (rest["kind"], rest["amount"], rest["status"]) == ("BALANCE", 7_200, "open")
+    gateway.pay("cs_2")
+    assert ana.post("/api/bookings/confirm/", json={"payment_id": rest["payment_id"]}).json()["bookings"][0]["owed"] == 0
+    near = ana.post("/api/bookings/process-cart/", json={"items": [SAIL], "payment_method": "deposit"})
+    assert (near.status_code, near.json()["code"]) == (409, "refused")
 
 
 def test_a_mixed_cart_is_split_held_paid_and_confirmed(live: Live, gateway: MemoryGateway) -> None:

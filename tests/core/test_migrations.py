@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import inspect
 
 from core.db import Database
-from core.migrate import is_current, newest, upgrade
+from core.migrate import downgrade, is_current, newest, upgrade
 from core.schema import metadata
 
 
@@ -19,6 +20,15 @@ def test_schema_and_migrations_say_the_same(db: Database) -> None:
     with db.read() as tx:
         found = compare_metadata(MigrationContext.configure(tx, opts={"compare_type": True, "include_name": _ours}), metadata)
     assert [entry for entry in found if not _text_index(entry)] == []
+
+
+def test_every_migration_goes_back_and_forth(db: Database) -> None:
+    downgrade(db, "base")
+    assert not is_current(db)
+    with db.read() as tx:
+        assert set(inspect(tx).get_table_names()) <= {"alembic_version"}
+    upgrade(db)
+    test_schema_and_migrations_say_the_same(db)
 
 
 def _ours(name: str | None, kind: str, _parents: object) -> bool:

@@ -387,6 +387,7 @@ textarea.in{min-height:84px;resize:vertical}
 .line small{display:block;white-space:pre-line;font-size:13px;color:var(--muted);line-height:1.4}
 .amount{font-variant-numeric:tabular-nums;text-align:end;white-space:nowrap}
 .amount s{color:var(--muted);font-size:13px;margin-inline-end:6px}
+.line .acts{grid-column:1/-1;margin-block-start:5px}
 .line .btn{grid-column:1/-1;justify-self:start;min-height:30px;padding:3px 10px;margin-block-start:5px;font-size:13px;border-radius:9px}
 .sum{display:flex;justify-content:space-between;gap:14px;font-weight:650;padding-block-start:8px;font-size:14.5px}
 .sum.grand{margin-block-start:12px;padding-block-start:13px;border-block-start:1px solid var(--line);font-size:16.5px;font-weight:700}
@@ -778,6 +779,7 @@ function summary(ctx, part) {
       el('div', {}, one.label, one.detail ? el('small', {}, one.detail) : null),
       amount,
       one.button ? button(ctx, one.button) : null,
+      one.buttons?.length ? buttons(ctx, one.buttons, 'div.acts.small') : null,
     );
   };
   const groups = (part.groups ?? []).map((group) =>
