@@ -6,16 +6,19 @@ then the act, keyed by the press; then the answer. A press that comes twice does
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from core import availability, bookings, cancellations, carts, conversations, handoff, people, requests, trips
+from core import availability, bookings, cancellations, carts, conversations, handoff, offers, people, requests, trips
 from core.availability import Ask
 from core.catalogue import Listing, listing
 from core.engine import Actor, Engine
 from core.errors import CoreError, Invalid, NotFound, SoldOut
+from core.money import Money
 from core.payments import collect
 from core.payments.gateway import GatewayRefused, GatewayUnknown
 from tools import cancellations as cancellation_tools
@@ -44,6 +47,8 @@ def press(engine: Engine, actor: Actor, client_id: str, action_id: str, fields: 
         raise NotFound("That button is not known any more. Please ask again.")
     if found.verb == "confirm" and fields:
         bookings.save_details(engine, actor, fields)
+    if found.verb == "counter_offer" and fields:
+        _money(fields, "amount", params["currency"])
     if found.verb == "add" and fields:
         _read_when_and_who(fields, today=now.date())
     return _carry_out(engine, actor, client_id, {"type": "pressed", "label": found.label or found.verb}, verb, params, fields)
@@ -339,13 +344,6 @@ def _book_again(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any
     return [*refused, *cart.show_cart(desk).parts]
 
 
-def _quote(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
-    """A price on request is a person's work."""
-    with desk.engine.db.read() as tx:
-        listed = listing(tx, params["product_id"])
-    return _person(desk, "quote_needed", f"Asks for a price: {listed.product.title} ({listed.id})")
-
-
 def _human(desk: Desk, _params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
     return _person(desk, "asked_for_human", "")
 
@@ -370,6 +368,42 @@ def _confirm_cancel(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str,
     return []  # core has told both sides already
 
 
+def _accept_offer(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+    """The traveler's yes to a provider's offer, by its button or by an exact yes to its proposal."""
+    if params.get("proposal_id"):
+        with desk.engine.db.read() as tx:
+            offer_id = offers.of_proposal(tx, params["proposal_id"])
+    else:
+        offer_id = params["offer_id"]
+    offers.accept(desk.engine, desk.actor, offer_id)
+    return []  # core has told both sides already, and the payment page follows by itself
+
+
+def _decline_offer(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+    done = offers.decline(desk.engine, desk.actor, params["offer_id"])
+    return [{"type": "event", "event": "offer_refused", "facts": done, "actions": []}]
+
+
+def _counter_offer(desk: Desk, params: Mapping[str, Any], fields: Mapping[str, Any]) -> Parts:
+    """A price of the traveler's own: asked for by a form, read in the offer's currency."""
+    if not fields:
+        return [{"type": "offer_form", "currency": params["currency"], "submit": button("send_wish", "counter_offer", **params)}]
+    amount = _money(fields, "amount", params["currency"])
+    offers.ask_again(desk.engine, desk.actor, params["offer_id"], amount=amount, message=str(fields.get("message") or ""))
+    return []
+
+
+def _money(fields: Mapping[str, Any], name: str, currency: str) -> int:
+    """An amount as people type it ("1,250.50", "1250"), in minor units. Raises Invalid naming the field."""
+    given = re.sub(r"[\s\u00a0'_]|^[^\d-]+|[^\d]+$", "", str(fields.get(name) or ""))
+    if re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", given):
+        given = given.replace(",", "")
+    try:
+        return Money.of(Decimal(given.replace(",", ".")), currency).minor
+    except InvalidOperation:
+        raise Invalid(name, "Please give the price as a number, for example 120 or 99.50.") from None
+
+
 def _keep(desk: Desk, _params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
     return [{"type": "event", "event": "kept", "facts": {}, "actions": []}]
 
@@ -390,7 +424,10 @@ VERBS: Mapping[str, Verb] = {
     "pay_balance": _pay_balance,
     "alternatives": _alternatives,
     "book_again": _book_again,
-    "quote": _quote,
+    "quote": _add,  # as buttons of earlier versions say it
+    "accept_offer": _accept_offer,
+    "decline_offer": _decline_offer,
+    "counter_offer": _counter_offer,
     "human": _human,
     "leave_person": _leave_person,
     "withdraw": _withdraw,
@@ -398,4 +435,4 @@ VERBS: Mapping[str, Verb] = {
     "confirm_cancel": _confirm_cancel,
     "keep": _keep,
 }
-YES_TO: Mapping[str, Verb] = {"checkout": _confirm, "cancellation": _confirm_cancel}
+YES_TO: Mapping[str, Verb] = {"checkout": _confirm, "cancellation": _confirm_cancel, "offer": _accept_offer}

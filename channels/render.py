@@ -228,7 +228,7 @@ def _days(words: Words, part: Part) -> list[Wire]:
 
 # ── money ─────────────────────────────────────────────────────────────────────────────────────────
 
-ORDER = ("pay_now", "if_approved", "at_provider", "external")
+ORDER = ("pay_now", "if_approved", "at_provider", "on_quote", "external")
 
 
 def _groups(words: Words, lines: Sequence[Mapping[str, Any]], *, with_buttons: bool) -> list[Wire]:
@@ -238,7 +238,7 @@ def _groups(words: Words, lines: Sequence[Mapping[str, Any]], *, with_buttons: b
     for at, currency in keys:
         mine = [line for line in lines if line["how"] == ORDER[at] and line["currency"] == currency]
         group: Wire = {"title": words.say("cart", ORDER[at]), "lines": [_line(words, line, with_button=with_buttons) for line in mine]}
-        if ORDER[at] != "external" and len(mine) > 1:
+        if ORDER[at] not in ("external", "on_quote") and len(mine) > 1:
             group["total"] = {"label": words.say("cart", "total"), "amount": words.price(sum(line["amount"] for line in mine), currency)}
         groups.append(group)
     return groups
@@ -253,7 +253,8 @@ def _line(words: Words, line: Mapping[str, Any], *, with_button: bool) -> Wire:
         detail += " \u00b7 " + ", ".join(f"{step['text']} {words.price(step['amount'], line['currency'])}" for step in steps[:3])
     if line.get("tiers") is not None and line["kind"] == "own":
         detail += "\n" + "; ".join(_policy(words, line["tiers"]))
-    made: Wire = {"label": line["title"], "detail": detail, "amount": words.price(line["amount"], line["currency"])}
+    amount = words.say("cart", "on_quote_price") if line["how"] == "on_quote" else words.price(line["amount"], line["currency"])
+    made: Wire = {"label": line["title"], "detail": detail, "amount": amount}
     if with_button and line.get("button"):
         made["button"] = words.button(line["button"])
     if line.get("external_url"):
@@ -399,6 +400,21 @@ def _date_form(words: Words, part: Part) -> list[Wire]:
     return [{"type": "form", "id": "when", "title": title, "fields": fields, "submit": words.button(part["submit"], "primary")}]
 
 
+def _offer_form(words: Words, part: Part) -> list[Wire]:
+    fields: list[Wire] = [
+        {
+            "name": "amount",
+            "kind": "text",
+            "label": words.say("forms", "offer_amount", currency=part["currency"]),
+            "value": "",
+            "required": True,
+        },
+        {"name": "message", "kind": "text", "label": words.say("forms", "offer_message"), "value": ""},
+    ]
+    title = words.say("forms", "offer_title")
+    return [{"type": "form", "id": "offer", "title": title, "fields": fields, "submit": words.button(part["submit"], "primary")}]
+
+
 def _contact_form(words: Words, part: Part) -> list[Wire]:
     fields: list[Wire] = [
         {
@@ -459,6 +475,8 @@ def _plain(words: Words, facts: Mapping[str, Any]) -> dict[str, Any]:
     shown["party"] = words.party(facts.get("units"))
     if facts.get("amount") is not None and facts.get("currency"):
         shown["price"] = words.price(facts["amount"], facts["currency"])
+    if facts.get("how") == "on_quote":
+        shown["price"] = words.say("cards", "badge_quote").lower()
     return shown
 
 
@@ -547,8 +565,35 @@ def _balance_paid(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
 
 def _request_sent(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
     until = words.moment(facts["respond_by"], facts.get("time_zone"))
-    title = words.say("status", "request_sent", provider=facts["provider"])
+    title = words.say("status", "quote_sent" if facts.get("kind") == "quote" else "request_sent", provider=facts["provider"])
     return _status("info", words, title, words.say("status", "request_sent_text", until=until), [_booking_line(words, facts)], buttons)
+
+
+def _offer_received(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
+    """What is offered first, then what it is instead of, in the provider's own words last."""
+    asked = facts["asked"]
+    price = words.price(facts["amount"], facts["currency"])
+    moved = words.when(facts) != words.when(asked)
+    title = words.say(
+        "status", "offer_received_other" if moved else "offer_received", provider=facts["provider"], price=price, when=words.when(facts)
+    )
+    instead = ""
+    if facts["kind"] != "quote":
+        instead = words.say("status", "offer_instead", when=words.when(asked), price=words.price(asked["amount"], asked["currency"]))
+    elif moved:
+        instead = words.say("status", "offer_instead_day", when=words.when(asked))
+    said = words.say("status", "answer", answer=facts["message"]) if facts.get("message") else ""
+    text = words.say("status", "offer_received_text", until=words.moment(facts["valid_until"], None))
+    first, *rest = buttons or [{}]
+    styled = [{**first, "style": "primary"}, *rest] if first else []
+    return _status("warn", words, title, text, [_booking_line(words, facts), instead, said], styled)
+
+
+def _wish_sent(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
+    price = words.price(facts["amount"], facts["currency"])
+    title = words.say("status", "wish_sent", provider=facts["provider"], price=price)
+    text = words.say("status", "wish_sent_text", until=words.moment(facts["respond_by"], None))
+    return _status("info", words, title, text, [_booking_line(words, facts)], buttons)
 
 
 def _request_approved(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
@@ -559,6 +604,11 @@ def _request_approved(words: Words, facts: Part, buttons: list[Wire]) -> list[Wi
     )
     lines = [_booking_line(words, facts), _answer(words, facts)]
     return _status("ok", words, words.say("status", "request_approved", provider=facts["provider"]), text, lines, buttons)
+
+
+def _offer_accepted(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
+    (drawn,) = _request_approved(words, facts, buttons)
+    return [{**drawn, "title": words.say("status", "offer_accepted", provider=facts["provider"])}]
 
 
 def _answer(words: Words, facts: Part) -> str:
@@ -627,6 +677,10 @@ EVENTS: Mapping[str, Callable[[Words, Part, list[Wire]], list[Wire]]] = {
     "balance_page_ended": _ended("balance_page_ended"),
     "request_sent": _request_sent,
     "request_approved": _request_approved,
+    "offer_received": _offer_received,
+    "offer_accepted": _offer_accepted,
+    "offer_expired": _ended("offer_expired"),
+    "wish_sent": _wish_sent,
     "request_declined": _request_declined,
     "request_expired": _ended("request_expired"),
     "payment_expired": _ended("payment_expired"),
@@ -648,6 +702,7 @@ DRAWERS: Mapping[str, Callable[[Words, Part], list[Wire]]] = {
     "quick_replies": _quick_replies,
     "date_form": _date_form,
     "contact_form": _contact_form,
+    "offer_form": _offer_form,
     "bookings": _bookings,
     "event": _event,
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from core import availability, carts, conversations, holds, jobs, notices, people
+from core import availability, carts, conversations, holds, jobs, notices, people, pricing
 from core.catalogue import Listing, listings
 from core.db import fingerprint, once
 from core.engine import SYSTEM, Actor, Engine, new_id, new_reference
@@ -443,11 +443,13 @@ def send_request(tx: Connection, engine: Engine, actor: Actor, row: Row[Any], li
     respond_by = max(now + timedelta(minutes=15), min(now + timedelta(hours=listed.provider.respond_hours), cutoff))
     holds.extend(tx, [row.id], respond_by, now)
     request_id = new_id()
+    kind = "quote" if pricing.on_quote(row.price_lines) else "request"
     tx.execute(
         insert(booking_request).values(
             id=request_id,
             booking_id=row.id,
             provider_id=row.provider_id,
+            kind=kind,
             status="open",
             respond_by=respond_by,
             note=note[:1000],
@@ -455,7 +457,13 @@ def send_request(tx: Connection, engine: Engine, actor: Actor, row: Row[Any], li
         )
     )
     move_booking(tx, row, "send_request", actor, now, pay_by=None)
-    facts = {**facts_of(row), "respond_by": respond_by.isoformat(), "provider": listed.provider.name, "time_zone": row.time_zone}
+    facts = {
+        **facts_of(row),
+        "kind": kind,
+        "respond_by": respond_by.isoformat(),
+        "provider": listed.provider.name,
+        "time_zone": row.time_zone,
+    }
     notices.tell(tx, row.conversation_id, "request_sent", facts, now, key=f"request_sent:{row.id}")
     notices.tell_provider(
         tx,

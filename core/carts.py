@@ -21,7 +21,7 @@ from core.schema import booking, booking_request, cart, cart_item, conversation,
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Lines paid the same way in one currency: `how` is pay_now, if_approved, at_provider or external."""
+    """Lines paid the same way in one currency: `how` is pay_now, if_approved, at_provider, on_quote or external."""
 
     how: str
     currency: str
@@ -73,6 +73,8 @@ def items(tx: Connection, cart_id: str) -> Sequence[Row[Any]]:
 def how_paid(row: Any) -> str:
     if row.kind == "fee":
         return "pay_now"
+    if pricing.on_quote(row.price_lines):
+        return "on_quote"
     if row.pay_at_provider and row.booking_type != "EXTERNAL":
         return "if_approved" if row.booking_type == "REQUEST" else "at_provider"
     return GROUP_OF[row.booking_type]
@@ -81,7 +83,8 @@ def how_paid(row: Any) -> str:
 def add(engine: Engine, actor: Actor, ask: Ask) -> dict[str, Any]:
     """Put a line into the cart at today's price. Returns the cart's view with `added` = the line's id.
 
-    Raises NotFound, Invalid (field named), SoldOut with the dates, Refused for products on quote.
+    What is sold on quote goes in without a price, which the provider names after the checkout. Raises NotFound, Invalid
+    (field named), SoldOut with the dates.
     """
     now = engine.clock()
     terms = terms_of(ask)
@@ -364,8 +367,8 @@ def line_view(row: Any) -> dict[str, Any]:
 
 
 def groups(lines: Sequence[dict[str, Any]]) -> list[Group]:
-    """Per way of paying and currency, in the order pay now, if approved, at provider, on partner site."""
-    order = ("pay_now", "if_approved", "at_provider", "external")
+    """Per way of paying and currency, in the order pay now, if approved, at provider, price on request, on partner site."""
+    order = ("pay_now", "if_approved", "at_provider", "on_quote", "external")
     keys = sorted({(order.index(line["how"]), line["currency"]) for line in lines})
     return [
         Group(order[i], currency, tuple(line for line in lines if line["how"] == order[i] and line["currency"] == currency))
@@ -374,10 +377,10 @@ def groups(lines: Sequence[dict[str, Any]]) -> list[Group]:
 
 
 def totals_of(lines: Sequence[dict[str, Any]]) -> dict[str, dict[str, int]]:
-    """{currency: {"payable", "pay_now", "if_approved", "at_provider"}} in minor units; external lines are in none of them."""
+    """{currency: {"payable", "pay_now", "if_approved", "at_provider"}} in minor units; lines on quote or elsewhere are in none."""
     totals: dict[str, dict[str, int]] = {}
     for group in groups(lines):
-        if group.how == "external":
+        if group.how in ("external", "on_quote"):
             continue
         of_currency = totals.setdefault(group.currency, {"payable": 0, "pay_now": 0, "if_approved": 0, "at_provider": 0})
         of_currency[group.how] += group.total

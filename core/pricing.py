@@ -7,7 +7,7 @@ code; mandatory extras; taxes. Each line is rounded once, half away from zero.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -18,6 +18,7 @@ from core.errors import Invalid, Refused
 from core.money import percent
 
 LAYERS = {"DATE": 0, "SEASON": 1, "WEEKDAY": 2}
+QUOTE = "quote"
 DISCOUNTS = ("length_of_stay", "early_bird", "last_minute", "group", "promo")
 
 
@@ -73,11 +74,13 @@ def _span(rate: Rate) -> int:
 
 
 def price(listed: Listing, ask: Ask, *, today: date, promo: str | None = None) -> Price:
-    """The price of one line. Raises Refused for products on quote, Invalid for an unknown promo code."""
+    """The price of one line. What is sold on quote has no price yet: its one line is of kind "quote" and the total is 0."""
     option = listed.option(ask.option_id)
     plan = option.plan
     units = {kind: count for kind, count in ({ADULT: 1} if ask.units is None else ask.units).items() if count}
     quantity = quantity_for(option, units, ask.quantity)
+    if plan.model == "QUOTE":
+        return Price(plan.currency, 0, 0, (PriceLine(QUOTE, plan.id, 0, "price on request", {}),), units, quantity)
     lines = _base_lines(option, ask, units, quantity)
     base = sum(line.amount for line in lines)
     lines += _discounts(listed, option, ask, units, base, today, promo)
@@ -161,6 +164,11 @@ def _discounts(
         floor -= amount
         kept.append(PriceLine(line.kind, line.rule, amount, line.text, line.facts))
     return kept
+
+
+def on_quote(lines: Iterable[Mapping[str, Any]]) -> bool:
+    """Do these stored price lines wait for a provider's price?"""
+    return any(line["kind"] == QUOTE for line in lines)
 
 
 def knows_promo(listed: Listing, code: str) -> bool:

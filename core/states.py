@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Table, insert, update
 from core.db import announce
 from core.engine import Actor
 from core.errors import WrongState
-from core.schema import booking, booking_event, booking_request, handoff
+from core.schema import booking, booking_event, booking_request, handoff, offer
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,9 @@ BOOKING: tuple[Move, ...] = (
     Move("cancel", "ON_HOLD", "CANCELLED", ANYONE),
     Move("approve_to_pay", "PENDING", "ON_HOLD", ("provider", "operator", "expert")),
     Move("approve", "PENDING", "CONFIRMED", ("provider", "operator", "expert", "system")),
+    Move("accept_offer_to_pay", "PENDING", "ON_HOLD", ("traveler",)),
+    Move("accept_offer", "PENDING", "CONFIRMED", ("traveler",)),
+    Move("decline_offer", "PENDING", "CANCELLED", ("traveler",)),
     Move("decline", "PENDING", "REJECTED", ("provider", "operator", "expert")),
     Move("expire", "PENDING", "EXPIRED", ("system",)),
     Move("withdraw", "PENDING", "CANCELLED", ("traveler", "expert", "operator")),
@@ -49,6 +52,22 @@ REQUEST: tuple[Move, ...] = (
     Move("decline", "open", "declined", ("provider", "operator", "expert")),
     Move("expire", "open", "expired", ("system",)),
     Move("withdraw", "open", "withdrawn", ("traveler", "expert", "operator")),
+    Move("counter", "open", "countered", ("provider", "operator", "expert")),
+    Move("counter", "countered", "countered", ("provider", "operator", "expert")),
+    Move("ask_again", "countered", "open", ("traveler",)),
+    Move("accept_offer", "countered", "approved", ("traveler",)),
+    Move("decline_offer", "countered", "declined", ("traveler",)),
+    Move("decline", "countered", "declined", ("provider", "operator", "expert")),
+    Move("expire", "countered", "expired", ("system",)),
+    Move("withdraw", "countered", "withdrawn", ("traveler", "expert", "operator")),
+)
+
+OFFER: tuple[Move, ...] = (
+    Move("accept", "offered", "accepted", ("traveler", "provider", "operator", "expert")),
+    Move("decline", "offered", "declined", ("traveler", "provider", "operator", "expert")),
+    Move("counter", "offered", "countered", ("traveler", "provider", "operator", "expert")),
+    Move("withdraw", "offered", "withdrawn", ANYONE),
+    Move("expire", "offered", "expired", ("system",)),
 )
 
 HOLD: tuple[Move, ...] = (
@@ -68,7 +87,7 @@ HANDOFF: tuple[Move, ...] = (
     Move("close", "waiting_traveler", "closed", ("expert", "operator", "traveler")),
 )
 
-MACHINES = {"booking": BOOKING, "booking_request": REQUEST, "hold": HOLD, "handoff": HANDOFF}
+MACHINES = {"booking": BOOKING, "booking_request": REQUEST, "offer": OFFER, "hold": HOLD, "handoff": HANDOFF}
 
 
 def find(machine: Iterable[Move], event: str, source: str, role: str) -> Move:
@@ -111,9 +130,18 @@ def record(tx: Connection, booking_id: str, event: str, source: str, target: str
     )
 
 
-def move_request(tx: Connection, row: Any, event: str, actor: Actor, now: datetime, *, answer: str = "") -> str:
+def move_request(tx: Connection, row: Any, event: str, actor: Actor, now: datetime, *, answer: str = "", **values: Any) -> str:
+    """Move one request; `values` are columns that change with it, such as the next `respond_by`."""
     move = find(REQUEST, event, row.status, actor.role)
-    _swap(tx, booking_request, row.id, move, {"decided_by": actor.account_id, "decided_at": now, "answer": answer[:1000]})
+    over = move.target not in ("open", "countered")
+    decided = {"decided_by": actor.account_id, "decided_at": now, "answer": answer[:1000]} if over else {}
+    _swap(tx, booking_request, row.id, move, {**decided, **values})
+    return move.target
+
+
+def move_offer(tx: Connection, row: Any, event: str, actor: Actor, now: datetime) -> str:
+    move = find(OFFER, event, row.status, actor.role)
+    _swap(tx, offer, row.id, move, {"decided_by": actor.account_id, "decided_at": now})
     return move.target
 
 

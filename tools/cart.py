@@ -48,7 +48,7 @@ def cart_for_model(view: Mapping[str, Any]) -> dict[str, Any]:
                 "end_date": line["end_date"],
                 "start": line["start"] or None,
                 "for": units_text(line["units"]),
-                "price": price_text(line["amount"], line["currency"]),
+                "price": "on request" if line["how"] == "on_quote" else price_text(line["amount"], line["currency"]),
                 "paid": line["how"],
             }
             for line in view["lines"]

@@ -53,6 +53,9 @@ def explain_price(
     priced = pricing.price(listed, ask, today=today)
     trips.remember(desk.engine, desk.actor, _told(product_id, date, end_date, units if adults is not None else None))
     lines = [line.as_json() for line in priced.lines]
+    if pricing.on_quote(lines):
+        note = "The price is on request: put it into the cart, and after the checkout the provider names one."
+        return Outcome({"product_id": product_id, "title": listed.product.title, "total": None, "note": note})
     data = {
         "product_id": product_id,
         "title": listed.product.title,

@@ -199,8 +199,9 @@ def offer_card(offer: Offer, units: Mapping[str, int] | None) -> dict[str, Any]:
         units=dict(units) if units else None,
     )
     details = press("details", "details", product_id=offer.listing.id)
-    quote = press("ask_price", "quote", product_id=offer.listing.id)
-    return {**card, "buttons": [quote if option.plan.model == "QUOTE" else add, details]}
+    if option.plan.model == "QUOTE":
+        add["label"] = "ask_price"
+    return {**card, "buttons": [add, details]}
 
 
 def get_details(desk: Desk, product_id: str) -> Outcome:
@@ -258,11 +259,7 @@ def get_details(desk: Desk, product_id: str) -> Outcome:
         "max_party": product.max_party,
         "lead_hours": product.lead_hours,
         "tiers": list(listed.tiers),
-        "buttons": [
-            press("ask_price", "quote", product_id=product_id)
-            if option.plan.model == "QUOTE"
-            else press("choose_date", "add", product_id=product_id)
-        ],
+        "buttons": [press("ask_price" if option.plan.model == "QUOTE" else "choose_date", "add", product_id=product_id)],
     }
     return Outcome({key: value for key, value in data.items() if value is not None}, (part,))
 

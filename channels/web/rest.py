@@ -16,7 +16,7 @@ from sqlalchemy import select
 from channels.house import House
 from channels.web.errors import SignInNeeded
 from channels.web.limits import Limits
-from core import availability, bookings, carts, catalogue, conversations, people, prices, requests, search
+from core import availability, bookings, carts, catalogue, conversations, offers, people, prices, requests, search
 from core.availability import Ask
 from core.engine import Actor
 from core.errors import Invalid, NotAllowed, NotFound
@@ -82,7 +82,21 @@ class Submit(Item):
 
 
 class Respond(Strict):
-    action: Literal["approve", "decline"]
+    """A provider's answer. `counter` needs what is to be other than asked: the whole price, the day or the time."""
+
+    action: Literal["approve", "decline", "counter"]
+    message: str = Field("", max_length=1000)
+    amount: int | None = Field(None, gt=0, le=10**12, description="the whole price in minor units")
+    date: Day | None = None
+    end_date: Day | None = None
+    start_time: str | None = Field(None, pattern=r"^(\d\d:\d\d)?$")
+
+
+class AnswerOffer(Strict):
+    """The traveler's answer to an offer; `counter` names a price of their own in minor units."""
+
+    action: Literal["accept", "decline", "counter"]
+    amount: int | None = Field(None, gt=0, le=10**12)
     message: str = Field("", max_length=1000)
 
 
@@ -271,7 +285,30 @@ def router(house: House, limits: Limits) -> APIRouter:
         """A provider's answer. One of several wins; 409 says who decided and when."""
         role = "operator" if who.person.has("operator") else "provider"
         actor = Actor(who.person.account_id, role=role, channel=CHANNEL, provider_ids=who.person.provider_ids)
+        if body.action == "counter":
+            return offers.counter(
+                engine,
+                actor,
+                request_id,
+                amount=body.amount,
+                local_date=body.date,
+                end_date=body.end_date,
+                local_start=body.start_time,
+                message=body.message,
+            )
         return requests.decide(engine, actor, request_id, body.action, answer=body.message)
+
+    @operation("POST", "/offers/{offer_id}/answer/", "answer_offer")
+    def answer_offer(offer_id: str, body: AnswerOffer, who: Signed) -> dict[str, Any]:
+        """Accept an offer (it is then held until it is paid), decline it, or answer with another price."""
+        actor = who.actor()
+        if body.action == "accept":
+            return offers.accept(engine, actor, offer_id)
+        if body.action == "decline":
+            return offers.decline(engine, actor, offer_id, message=body.message)
+        if body.amount is None:
+            raise Invalid("amount", "Name the price you would pay for everything, in minor units.")
+        return offers.ask_again(engine, actor, offer_id, amount=body.amount, message=body.message)
 
     @operation("GET", "/providers/{provider_id}/availability/", "provider_availability")
     def provider_availability(

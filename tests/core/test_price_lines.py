@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from core.availability import Ask
 from core.catalogue import Listing
-from core.errors import Invalid, Refused
-from core.pricing import price
+from core.errors import Invalid
+from core.pricing import on_quote, price
 from tests.listings import adjustment, listing, option, rate
 
 TODAY = date(2026, 11, 25)  # a Wednesday
@@ -120,8 +120,10 @@ def test_extras_come_after_discounts_and_taxes_on_everything() -> None:
 
 
 def test_a_quote_has_no_price_yet() -> None:
-    with pytest.raises(Refused, match="priced on request"):
-        price(listing(option(amount=None)), ask(), today=TODAY)
+    made = price(listing(option(amount=None, model="QUOTE")), ask(), today=TODAY)
+    assert (made.total, [line.kind for line in made.lines]) == (0, ["quote"])
+    assert on_quote(line.as_json() for line in made.lines)
+    assert not on_quote(line.as_json() for line in price(listing(option()), ask(), today=TODAY).lines)
 
 
 def test_an_unknown_way_of_counting_is_named() -> None:

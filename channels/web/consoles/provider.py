@@ -1,6 +1,8 @@
 """The provider's inbox: what is asked, until when, what it brings; answered by a button or in their own words."""
 
 import functools
+from datetime import date
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Request
@@ -13,12 +15,13 @@ from channels.web.consoles import words
 from channels.web.session import Seat
 from channels.web.stream import EventStream, touches
 from channels.web.views import page
-from core import cancellations, reports, requests
-from core.errors import AlreadyDecided, Expired, Invalid, NotFound, WrongState
+from core import cancellations, offers, reports, requests
+from core.errors import AlreadyDecided, Expired, Invalid, NotFound, Refused, SoldOut, WrongState
 from core.money import Money
 
 SAID = {
     "approve": ("ok", "You said yes. The traveler has been told."),
+    "counter": ("ok", "Your offer was sent. The places are held while the traveler decides."),
     "cancel": ("info", "The booking is cancelled. The traveler has been told and gets everything back."),
     "decline": ("info", "You said no. The traveler has been told, and nothing was charged."),
 }
@@ -45,6 +48,7 @@ def router(house: House) -> APIRouter:
             status=status,
             seat=seat,
             pending=pending,
+            offered=[_offered(engine, one) for one in offers.waiting(engine, mine(seat))],
             decided=[_decided(one) for one in reports.decided_requests(engine, scope(seat))],
             upcoming=[_booking(one) for one in reports.upcoming_bookings(engine, scope(seat))],
             tone=tone,
@@ -98,6 +102,38 @@ def router(house: House) -> APIRouter:
             return show(request, seat, status=422, asked=(request_id, said[:1000]))
         return decide(request, seat, request_id, verdict, said)
 
+    @api.post("/requests/{request_id}/counter")
+    def counter(
+        request: Request,
+        seat: Provider,
+        request_id: str,
+        csrf: Annotated[str, Form()] = "",
+        price: Annotated[str, Form(max_length=30)] = "",
+        day: Annotated[str, Form(max_length=10)] = "",
+        start: Annotated[str, Form(max_length=5)] = "",
+        message: Annotated[str, Form(max_length=1000)] = "",
+    ) -> Response:
+        """Other terms, or the price of a quote: only the fields that are filled in differ from what was asked."""
+        session.check_proof(seat, request, csrf)
+        asked = next((one for one in requests.pending(engine, mine(seat)) if one["request_id"] == request_id), None)
+        try:
+            if asked is None:
+                raise NotFound("This request does not wait for you any more.")
+            offers.counter(
+                engine,
+                seat.actor("provider"),
+                request_id,
+                amount=_minor(price, asked["currency"]),
+                local_date=_day(day),
+                local_start=start.strip() or None,
+                message=message.strip(),
+            )
+        except AlreadyDecided as error:
+            return show(request, seat, status=409, tone="warn", told=f"Nothing was changed: {error.message}")
+        except (Expired, NotFound, SoldOut, Refused) as error:
+            return show(request, seat, status=422 if isinstance(error, Invalid) else 409, tone="warn", told=error.message)
+        return RedirectResponse("/provider?done=counter", status_code=303)
+
     @api.post("/bookings/{booking_id}/cancel")
     def cancel(
         request: Request, seat: Provider, booking_id: str, csrf: Annotated[str, Form()] = "", reason: Annotated[str, Form()] = ""
@@ -118,6 +154,26 @@ def router(house: House) -> APIRouter:
     return api
 
 
+def _minor(given: str, currency: str) -> int | None:
+    """What was typed as a price, in minor units; None where nothing was. Raises Invalid."""
+    plain = given.strip().replace(" ", "")
+    if not plain:
+        return None
+    try:
+        return Money.of(Decimal(plain.replace(",", ".")), currency).minor
+    except InvalidOperation:
+        raise Invalid("price", "Please give the price as a plain number, for example 180 or 99.50.") from None
+
+
+def _day(given: str) -> date | None:
+    if not given.strip():
+        return None
+    try:
+        return date.fromisoformat(given.strip())
+    except ValueError:
+        raise Invalid("day", "Please give the day as YYYY-MM-DD.") from None
+
+
 def _request(engine: Any, one: dict[str, Any]) -> dict[str, Any]:
     rest, late = words.left(one["respond_by"], engine.clock())
     currency = one["currency"]
@@ -125,6 +181,12 @@ def _request(engine: Any, one: dict[str, Any]) -> dict[str, Any]:
         **_booking(one),
         "request_id": one["request_id"],
         "note": one["note"],
+        "quote": one["kind"] == "quote",
+        "wish": None if one["wished_amount"] is None else Money(one["wished_amount"], currency).text(),
+        "wish_said": one["wish"],
+        "currency": currency,
+        "date": one["date"],
+        "start": one["start"],
         "rest": rest,
         "late": late,
         "fee": Money(one["fee"], currency).text(),
@@ -143,6 +205,17 @@ def _booking(one: dict[str, Any]) -> dict[str, Any]:
         "payout": Money(one.get("payout", one["amount"]), one["currency"]).text(),
         "requests": one.get("requests", ""),
         "at_provider": one["pay_at_provider"],
+    }
+
+
+def _offered(engine: Any, one: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "title": one["title"],
+        "when": words.when(one["date"], one["end_date"], one["start"]),
+        "party": words.party(one["units"]),
+        "traveler": one["traveler"] or "A traveler",
+        "amount": Money(one["amount"], one["currency"]).text(),
+        "until": f"{words.left(one['valid_until'], engine.clock())[0]} from now",
     }
 
 
