@@ -85,11 +85,7 @@ TRAVELER: tuple[Tool, ...] = (
     Tool(trips.suggest_replies, "READ"),
     Tool(handoff.ask_for_person, "WRITE"),
 )
-PROVIDER: tuple[Tool, ...] = (
-    Tool(requests.pending_requests, "READ"),
-    Tool(requests.answer_request, "WRITE"),
-    Tool(requests.offer_other_terms, "WRITE"),
-)
+PROVIDER: tuple[Tool, ...] = (Tool(requests.pending_requests, "READ"), Tool(requests.answer_request, "WRITE"))
 ROLES: Mapping[str, Sequence[Tool]] = {"traveler": TRAVELER, "provider": PROVIDER}
 
 
