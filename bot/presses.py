@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from core import availability, bookings, cancellations, carts, conversations, handoff, offers, people, requests, trips
+from core import availability, bookings, cancellations, carts, changes, conversations, handoff, offers, people, requests, trips
 from core.availability import Ask
 from core.catalogue import Listing, listing
 from core.engine import Actor, Engine
@@ -23,6 +23,7 @@ from core.payments import collect
 from core.payments.gateway import GatewayRefused, GatewayUnknown
 from tools import cancellations as cancellation_tools
 from tools import cart, payments, search
+from tools import changes as change_tools
 from tools import trips as trip_tools
 from tools.outcome import Desk
 from tools.outcome import press as button
@@ -49,7 +50,7 @@ def press(engine: Engine, actor: Actor, client_id: str, action_id: str, fields: 
         bookings.save_details(engine, actor, fields)
     if found.verb == "counter_offer" and fields:
         _money(fields, "amount", params["currency"])
-    if found.verb == "add" and fields:
+    if found.verb in ("add", "change") and fields:
         _read_when_and_who(fields, today=now.date())
     return _carry_out(engine, actor, client_id, {"type": "pressed", "label": found.label or found.verb}, verb, params, fields)
 
@@ -363,6 +364,40 @@ def _cancel(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -
     return list(cancellation_tools.propose_cancellation(desk, params["booking_id"]).parts)
 
 
+def _change(desk: Desk, params: Mapping[str, Any], fields: Mapping[str, Any]) -> Parts:
+    """Another day or party of a booking: asked for by a form, then shown with what it costs."""
+    with desk.engine.db.read() as tx:
+        row = cancellations.find(tx, desk.actor, params["booking_id"])
+    if not fields:
+        action = button("show_change", "change", booking_id=row.id)
+        form = trip_tools.date_form(desk, row.product_id, nights=row.end_date is not None, action=action)
+        last = row.end_date.isoformat() if row.end_date else None
+        return [{**form, "title": row.title, "date": row.local_date.isoformat(), "end_date": last, "units": dict(row.units)}]
+    first, last_day, units = _read_when_and_who(fields, today=desk.engine.clock().date())
+    counted = {kind: units.get(kind, 0) for kind in ("ADULT", "CHILD", "INFANT")}
+    made = change_tools.propose_change(
+        desk,
+        row.id,
+        date=first,
+        end_date=last_day if row.end_date else None,
+        adults=counted["ADULT"] if units else None,
+        children=counted["CHILD"] if units else None,
+        infants=counted["INFANT"] if units else None,
+    )
+    return list(made.parts)
+
+
+def _confirm_change(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+    done = changes.commit(desk.engine, desk.actor, params["proposal_id"])
+    if done["payment"]:
+        try:
+            collect.ensure_link(desk.engine, done["payment"])
+        except (GatewayUnknown, GatewayRefused):  # the job that was queued with the change goes on trying
+            facts = {"payment_id": done["payment"]}
+            return [{"type": "event", "event": "payment_delayed", "facts": facts, "actions": [button("try_again", "paid")]}]
+    return []  # core has told both sides already
+
+
 def _confirm_cancel(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
     cancellations.commit(desk.engine, desk.actor, params["proposal_id"])
     return []  # core has told both sides already
@@ -431,8 +466,10 @@ VERBS: Mapping[str, Verb] = {
     "human": _human,
     "leave_person": _leave_person,
     "withdraw": _withdraw,
+    "change": _change,
+    "confirm_change": _confirm_change,
     "cancel": _cancel,
     "confirm_cancel": _confirm_cancel,
     "keep": _keep,
 }
-YES_TO: Mapping[str, Verb] = {"checkout": _confirm, "cancellation": _confirm_cancel, "offer": _accept_offer}
+YES_TO: Mapping[str, Verb] = {"checkout": _confirm, "cancellation": _confirm_cancel, "offer": _accept_offer, "change": _confirm_change}

@@ -347,6 +347,37 @@ def _cancellation(words: Words, part: Part) -> list[Wire]:
     ]
 
 
+def _change(words: Words, part: Part) -> list[Wire]:
+    """What a change means before anybody decides: old and new price, what is due now or later, what comes back."""
+    currency, before = part["currency"], part["before"]
+    lines: list[Wire] = [
+        {"label": words.say("status", "change_old"), "amount": words.price(before["amount"], currency)},
+        {"label": words.say("status", "change_new"), "amount": words.price(part["amount"] - part["kept"], currency)},
+    ]
+    for name, key in (("change_kept", "kept"), ("change_due_now", "due_now"), ("change_later", "later"), ("change_refund", "refund")):
+        if part[key]:
+            lines.append({"label": words.say("status", name), "amount": words.price(part[key], currency)})
+    was = words.say("status", "change_was", when=words.when(before), party=words.party(before["units"]))
+    none = words.say("status", "change_none") if not (part["due_now"] or part["later"] or part["refund"]) else ""
+    return [
+        {
+            "type": "summary",
+            "title": words.say("status", "change_title", title=part["title"]),
+            "groups": [{"title": _booking_line(words, part), "lines": lines}],
+            "note": " ".join(shown for shown in (was + ".", none) if shown),
+            "buttons": [words.button(raw, "primary" if i == 0 else "plain") for i, raw in enumerate(part["buttons"])],
+        }
+    ]
+
+
+def _booking_changed(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
+    before = facts["before"]
+    name = "booking_changed_refund" if facts.get("refund") else "booking_changed_text"
+    back = words.price(facts["refund"], facts["currency"]) if facts.get("refund") else ""
+    text = words.say("status", name, when=words.when(before), party=words.party(before["units"]), amount=back)
+    return _status("ok", words, words.say("status", "booking_changed"), text, [_booking_line(words, facts)], buttons)
+
+
 def _price(words: Words, part: Part) -> list[Wire]:
     lines = [{"label": line["text"], "amount": words.price(line["amount"], part["currency"])} for line in part["lines"]]
     total = {"label": words.say("cart", "total"), "amount": words.price(part["total"], part["currency"])}
@@ -516,7 +547,7 @@ def _booking_line(words: Words, one: Mapping[str, Any]) -> str:
 
 def _payment_ready(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
     amount = words.price(facts["amount"], facts["currency"])
-    name = "balance_ready" if facts.get("kind") == "BALANCE" else "payment_ready"
+    name = {"BALANCE": "balance_ready", "CHANGE": "change_ready"}.get(facts.get("kind", ""), "payment_ready")
     until = words.say("status", f"{name}_until", until=words.moment(facts["expires_at"], None))
     pay = [_pay_button(words, facts)] if facts.get("url") else []
     return _status(
@@ -672,6 +703,9 @@ EVENTS: Mapping[str, Callable[[Words, Part, list[Wire]], list[Wire]]] = {
     "book_on_partner": _book_on_partner,
     "payment_ready": _payment_ready,
     "booking_confirmed": _booking_confirmed,
+    "booking_changed": _booking_changed,
+    "change_too_late": _ended("change_too_late"),
+    "change_expired": _ended("change_expired"),
     "balance_due": _balance_due,
     "balance_paid": _balance_paid,
     "balance_page_ended": _ended("balance_page_ended"),
@@ -698,6 +732,7 @@ DRAWERS: Mapping[str, Callable[[Words, Part], list[Wire]]] = {
     "cart": _cart,
     "proposal": _proposal,
     "cancellation": _cancellation,
+    "change": _change,
     "price": _price,
     "quick_replies": _quick_replies,
     "date_form": _date_form,

@@ -415,6 +415,7 @@ def facts_of(row: Any) -> dict[str, Any]:
         "booking_id": row.id,
         "reference": row.reference,
         "title": row.title,
+        "booking_type": row.booking_type,
         "date": row.local_date.isoformat(),
         "end_date": row.end_date.isoformat() if row.end_date else None,
         "start": row.local_start,

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, select, update
 
-from core import bookings, conversations, holds, jobs, notices
+from core import alterations, bookings, conversations, holds, jobs, notices
 from core.engine import Actor, Engine
 from core.errors import Expired, NotFound, PriceChanged, Refused, WrongState
 from core.money import percent
@@ -153,8 +153,8 @@ def by_provider(engine: Engine, actor: Actor, booking_id: str, *, reason: str = 
         return end(tx, row, actor, paid, reason or "cancelled by the provider", now, said=reason)
 
 
-def _close_pages(tx: Connection, booking_id: str, now: datetime) -> None:
-    """Nobody should pay the rest of what has ended; who does so all the same gets it back."""
+def close_pages(tx: Connection, booking_id: str, now: datetime) -> None:
+    """Nobody should pay what is no longer due; who does so all the same gets it back."""
     pages = select(payment.c.id).join(share, share.c.payment_id == payment.c.id).where(share.c.booking_id == booking_id)
     for payment_id in tx.execute(pages.where(payment.c.status.in_(OPEN)).distinct()).scalars():
         jobs.enqueue(tx, "payment.close", {"payment_id": payment_id}, run_at=now, now=now, dedupe=f"close:{payment_id}")
@@ -162,9 +162,10 @@ def _close_pages(tx: Connection, booking_id: str, now: datetime) -> None:
 
 def end(tx: Connection, row: Row[Any], actor: Actor, amount: int, reason: str, now: datetime, *, said: str = "") -> dict[str, Any]:
     """Free the places, decide the refunds (the newest charge first), tell both sides. `amount` is minor units in all."""
+    alterations.give_up(tx, row.id)
     holds.give_back(tx, [row.id])
     status = move_booking(tx, row, "cancel", actor, now, reason=reason, pay_by=None)
-    _close_pages(tx, row.id, now)
+    close_pages(tx, row.id, now)
     left = amount
     for paid, of_booking in paid_for(tx, row.id):
         part = min(left, of_booking)

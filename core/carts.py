@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from core import availability, conversations, pricing
+from core import availability, conversations, holds, pricing
 from core.availability import Ask
-from core.catalogue import ADULT, listing
+from core.catalogue import ADULT, Listing, Option, listing
 from core.db import announce, once
 from core.engine import Actor, Engine, new_id
-from core.errors import Invalid, NotFound, Refused
+from core.errors import Invalid, NotFound, Refused, SoldOut
 from core.fees import expert_fee
 from core.schema import booking, booking_request, cart, cart_item, conversation, payment, product, provider
 
@@ -156,7 +156,7 @@ def _priced(tx: Connection, engine: Engine, ask: Ask, promo: str | None, now: da
     external = listed.product.booking_type == "EXTERNAL"
     availability.check(listed, option, ask, now, engine.rules)
     if not external:
-        availability.ensure_free(tx, listed, option, ask)
+        _ensure_free(tx, listed, option, ask, now)
     priced = pricing.price(listed, ask, today=now.astimezone(availability.zone(listed)).date(), promo=promo)
     return {
         "kind": "external" if external else "own",
@@ -173,6 +173,16 @@ def _priced(tx: Connection, engine: Engine, ask: Ask, promo: str | None, now: da
         "tax_amount": priced.tax,
         "price_lines": [line.as_json() for line in priced.lines],
     }
+
+
+def _ensure_free(tx: Connection, listed: Listing, option: Option, ask: Ask, now: datetime) -> None:
+    """As `availability.ensure_free`; a hold that has run out hides no place."""
+    try:
+        availability.ensure_free(tx, listed, option, ask)
+    except SoldOut:
+        if not holds.reclaim(tx, availability.wants(listed, option, ask), now):
+            raise
+        availability.ensure_free(tx, listed, option, ask)
 
 
 def order_cart(tx: Connection, engine: Engine, actor: Actor, asks: Sequence[Ask], now: datetime) -> Row[Any]:

@@ -166,6 +166,45 @@ def consume(tx: Connection, booking_ids: Sequence[str], now: datetime) -> bool:
     return True
 
 
+def settle(tx: Connection, booking_id: str, gained: Sequence[Want], now: datetime) -> bool:
+    """Turn the live holds of exactly these places into sold ones; False (and nothing is changed) where they are not all alive."""
+    live = tx.execute(
+        select(hold).where(hold.c.booking_id == booking_id, hold.c.status == "active", hold.c.expires_at > now).with_for_update()
+    ).all()
+    held = {(row.resource_id, row.local_date, row.local_start): row.quantity for row in live}
+    if held != {(want.resource_id, want.local_date, want.local_start): want.quantity for want in gained}:
+        return False
+    if _end(tx, and_(hold.c.id.in_([row.id for row in live]), hold.c.expires_at > now), "consumed") != len(live):
+        raise Busy("These places were being released at the same moment.")
+    return True
+
+
+def shed(tx: Connection, booking_id: str, given_up: Sequence[Want]) -> None:
+    """Give back some of a booking's sold places, slot by slot in order."""
+    for want in sorted(given_up):
+        rows = tx.execute(
+            select(hold.c.id, hold.c.quantity)
+            .where(
+                hold.c.booking_id == booking_id,
+                hold.c.status == "consumed",
+                hold.c.resource_id == want.resource_id,
+                hold.c.local_date == want.local_date,
+                hold.c.local_start == want.local_start,
+            )
+            .order_by(hold.c.id)
+            .with_for_update()
+        ).all()
+        left = want.quantity
+        for row in rows:
+            part = min(left, row.quantity)
+            if part == row.quantity:
+                tx.execute(update(hold).where(hold.c.id == row.id).values(status="released"))
+            elif part:
+                tx.execute(update(hold).where(hold.c.id == row.id).values(quantity=row.quantity - part))
+            left -= part
+        tx.execute(update(slot).where(*_is(want)).values(booked=slot.c.booked - (want.quantity - left)))
+
+
 def release(tx: Connection, booking_ids: Sequence[str]) -> int:
     return _end(tx, hold.c.booking_id.in_(booking_ids), "released")
 

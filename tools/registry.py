@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from core.db import fingerprint
 from core.errors import CoreError, Fenced
-from tools import availability, cancellations, cart, handoff, payments, pricing, requests, search, trips
+from tools import availability, cancellations, cart, changes, handoff, payments, pricing, requests, search, trips
 from tools.outcome import Desk, Outcome
 
 Access = Literal["READ", "WRITE"]
@@ -79,6 +79,7 @@ TRAVELER: tuple[Tool, ...] = (
     Tool(payments.check_payment, "READ"),
     Tool(payments.pay_balance, "WRITE"),
     Tool(trips.show_trips, "READ"),
+    Tool(changes.propose_change, "WRITE"),
     Tool(cancellations.propose_cancellation, "WRITE"),
     Tool(trips.note_trip, "WRITE"),
     Tool(trips.ask_traveler, "WRITE"),

@@ -138,7 +138,8 @@ def date_form(desk: Desk, product_id: str | None, *, nights: bool, action: dict[
 
 def _verbs(row: dict[str, Any]) -> tuple[str, ...]:
     """What the traveler may do about a booking now."""
-    return (*(("pay_balance",) if row["owed"] else ()), *ENDS.get(row["status"], ()))
+    changeable = row["status"] == "CONFIRMED" and row["booking_type"] == "INSTANT"
+    return (*(("pay_balance",) if row["owed"] else ()), *(("change",) if changeable else ()), *ENDS.get(row["status"], ()))
 
 
 def show_trips(desk: Desk) -> Outcome:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from core import availability, holds, jobs, notices
+from core import alterations, availability, holds, jobs, notices
 from core.bookings import facts_of
 from core.carts import ask_of
 from core.catalogue import listing
@@ -146,6 +146,8 @@ def _freeze(engine: Engine, payment_id: str) -> dict[str, Any] | None:
 
 def _still_wanted(tx: Connection, row: Row[Any], mine: Sequence[Any], now: datetime) -> bool:
     """Is there still something to sell for this money? A balance is for what is booked already, the rest for held places."""
+    if row.kind == "CHANGE":
+        return alterations.waiting(tx, row.id) is not None
     if row.kind == "BALANCE":
         return {one.status for one in mine} <= set(SOLD)
     alive = tx.execute(
@@ -287,6 +289,9 @@ def _paid(tx: Connection, engine: Engine, row: Row[Any], fetched: FetchedPayment
         name = f"{part.party}:{part.party_id or 'house'}:{part.id}"
         legs[name] = legs.get(name, 0) - part.amount
     post(tx, f"in:{fetched.charge_id or fetched.session_id}", legs, row.currency, now)
+    if row.kind == "CHANGE":
+        _change_paid(tx, engine, row, now)
+        return
     done: list[Row[Any]] = []
     lost: list[Row[Any]] = []
     for one in bookings_of(tx, row.id):
@@ -309,6 +314,8 @@ def _paid(tx: Connection, engine: Engine, row: Row[Any], fetched: FetchedPayment
         event = "balance_paid" if row.kind == "BALANCE" else "booking_confirmed"
         notices.tell(tx, row.conversation_id, event, facts, now, key=f"confirmed:{row.id}")
         notices.mail_traveler(tx, confirmed[0], event, facts, now, key=f"confirmed:{row.id}")
+    if row.kind == "BALANCE":
+        _send_back_surplus(tx, row, now)
     for one in confirmed if row.kind != "BALANCE" else ():
         plan_balance(tx, engine.rules, one, now)
         owner = tx.execute(select(provider).where(provider.c.id == one.provider_id)).one()
@@ -355,6 +362,26 @@ def _secure(tx: Connection, engine: Engine, one: Row[Any], now: datetime) -> boo
     return True
 
 
+def _change_paid(tx: Connection, engine: Engine, row: Row[Any], now: datetime) -> None:
+    """The difference of a change: it counts now, or the money goes back and the booking stays what it was."""
+    if alterations.paid(tx, engine.rules, row.id, now):
+        _send_back_surplus(tx, row, now)
+        return
+    mine = bookings_of(tx, row.id)
+    ask_refund(tx, row.id, row.amount, now, booking_id=None, reason="the change could no longer be made")
+    facts = {"bookings": [facts_of(one) for one in mine], "currency": row.currency, "payment_id": row.id}
+    notices.tell(tx, row.conversation_id, "change_too_late", facts, now, key=f"late:{row.id}")
+
+
+def _send_back_surplus(tx: Connection, row: Row[Any], now: datetime) -> None:
+    """What came in above the price, because the booking changed while its page was open, goes back at once."""
+    mine = bookings_of(tx, row.id)
+    paid = paid_of(tx, [one.id for one in mine])
+    for one in mine:
+        if paid[one.id] > one.amount:
+            ask_refund(tx, row.id, paid[one.id] - one.amount, now, booking_id=one.id, reason="more was paid than is due")
+
+
 def _balance(tx: Connection, confirmed: Sequence[Any]) -> dict[str, Any] | None:
     """What is still due of these later, and the first day on which something is."""
     paid = paid_of(tx, [one.id for one in confirmed])
@@ -381,6 +408,11 @@ def _book_places(tx: Connection, wanted: Sequence[availability.Want]) -> None:
 def _expire(tx: Connection, engine: Engine, row: Row[Any], mine: Sequence[Row[Any]], now: datetime) -> None:
     tx.execute(update(payment).where(payment.c.id == row.id).values(status="expired"))
     lost = [one for one in mine if one.status == "ON_HOLD"]
+    if row.kind == "CHANGE":
+        for one in mine:
+            alterations.give_up(tx, one.id)
+        facts = {"bookings": [facts_of(one) for one in mine], "payment_id": row.id}
+        notices.tell(tx, row.conversation_id, "change_expired", facts, now, key=f"unpaid:{row.id}")
     if row.kind == "BALANCE":
         facts = {"bookings": [facts_of(one) for one in mine], "payment_id": row.id}
         notices.tell(tx, row.conversation_id, "balance_page_ended", facts, now, key=f"unpaid:{row.id}", actions=pay_again(mine))

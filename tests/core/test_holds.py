@@ -13,7 +13,7 @@ from sqlalchemy import select
 from core import availability, bookings, carts, conversations, holds, jobs, requests
 from core.availability import Ask
 from core.engine import Actor, Engine
-from core.errors import Expired, Invalid, NotFound, Refused, SoldOut
+from core.errors import Expired, Invalid, NotFound, SoldOut
 from core.people import set_contact
 from core.schema import booking, hold, job, slot
 from tests import market
@@ -135,7 +135,6 @@ def test_expired_holds_are_given_to_the_next_who_asks(shop: Engine, clock: Clock
         (Ask("casa-miradouro", None, SATURDAY), Invalid, "check-out"),
         (Ask("casa-miradouro", None, SATURDAY, SATURDAY), Invalid, "after the check-in"),
         (Ask("casa-miradouro", None, SATURDAY, SATURDAY + timedelta(days=90)), Invalid, "Up to 60 nights"),
-        (Ask("vatican-quote", None, SATURDAY), Refused, "priced on request"),
     ],
 )
 def test_what_cannot_be_booked_says_why_and_changes_nothing(shop: Engine, ask: Ask, error: type[Exception], says: str) -> None:
