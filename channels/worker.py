@@ -19,7 +19,7 @@ from core import conversations, handoff, jobs, requests
 from core.engine import Engine
 from core.errors import Busy, CoreError, NotFound
 from core.jobs import Job
-from core.payments import balances, collect
+from core.payments import balances, collect, inbox, payouts
 
 log = structlog.get_logger()
 
@@ -37,9 +37,10 @@ HANDLERS: Mapping[str, Handler] = {
     "payment.deadline": lambda engine, given: collect.deadline(engine, given["payment_id"]),
     "payment.close": lambda engine, given: collect.close_link(engine, given["payment_id"]),
     "balance.wake": lambda engine, given: balances.wake(engine, given["booking_id"]),
+    "payout.level": lambda engine, given: payouts.level(engine, given["share_id"]),
     "refund.send": lambda engine, given: collect.send_refund(engine, given["refund_id"]),
     "refund.orphan": lambda engine, given: collect.refund_orphan(engine, **given),
-    "webhook": lambda engine, given: collect.work_event(engine, given["event_id"]),
+    "webhook": lambda engine, given: inbox.work_event(engine, given["event_id"]),
     "request.deadline": lambda engine, given: requests.expire_due(engine, given["request_id"]),
     "deliver": lambda engine, _given: deliver(engine),
 }
@@ -169,6 +170,7 @@ LOOKS: Looks = (
     ("payments", collect.sweep),
     ("requests", requests.sweep),
     ("balances", balances.sweep),
+    ("payouts", payouts.sweep),
     ("handoffs", handoff.sweep),
 )
 

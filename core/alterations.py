@@ -16,6 +16,7 @@ from core.availability import Want
 from core.bookings import facts_of
 from core.engine import SYSTEM, Actor
 from core.errors import SoldOut
+from core.payments import payouts
 from core.schema import booking, booking_change, hold, provider
 from core.settings import Rules
 from core.states import record
@@ -64,6 +65,7 @@ def apply(tx: Connection, rules: Rules, row: Row[Any], terms: Mapping[str, Any],
     tx.execute(update(booking).where(booking.c.id == row.id).values(version=booking.c.version + 1, **values))
     record(tx, row.id, "change", row.status, row.status, actor, now, _said(row, values))
     fresh = tx.execute(select(booking).where(booking.c.id == row.id)).one()
+    payouts.refresh_due(tx, row.id, now)
     _tell(tx, row, fresh, int(terms["refund"]), now)
     return fresh
 

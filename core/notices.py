@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, insert, select
 
 from core import jobs
 from core.conversations import append
-from core.db import announce, upsert
-from core.schema import account, account_role, outbound
+from core.db import announce, fingerprint, upsert
+from core.schema import account, account_role, audit_log, outbound
 
 
 def tell(
@@ -71,6 +71,20 @@ def tell_provider(tx: Connection, provider: Any, notice: str, facts: Mapping[str
     ).all()
     for email in sorted({row.email for row in staff} | ({provider.email} if provider.email else set())):
         send(tx, channel="mail", address=email, notice=notice, content=dict(facts), now=now, key=f"{key}:{email}")
+
+
+def alarm(tx: Connection, what: str, facts: Mapping[str, Any], now: datetime) -> None:
+    """Something a person of the house has to look at: kept in the audit trail and mailed to the operators, once for these facts."""
+    key = f"alarm:{what}:{fingerprint(facts)[:32]}"
+    values = {"at": now, "role": "system", "channel": "system", "verb": "alarm", "subject": what, "detail": dict(facts)}
+    tx.execute(insert(audit_log).values(**values))
+    operators = (
+        select(account.c.email)
+        .join(account_role, account_role.c.account_id == account.c.id)
+        .where(account_role.c.role == "operator", account.c.email.is_not(None))
+    )
+    for email in sorted(set(tx.execute(operators).scalars())):
+        send(tx, channel="mail", address=email, notice="alarm", content={"what": what, **facts}, now=now, key=f"{key}:{email}")
 
 
 def mail_traveler(tx: Connection, booking: Any, notice: str, facts: Mapping[str, Any], now: datetime, *, key: str) -> None:

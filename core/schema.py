@@ -154,8 +154,6 @@ provider = Table(
     Column("deposit_bps", Integer, nullable=False, server_default="0"),
     Column("deposit_amount", BigInteger),  # a fixed deposit a booking, minor units; counts instead of deposit_bps
     Column("balance_days", Integer, nullable=False, server_default="14"),
-    Column("gateway_account", String(128)),
-    Column("gateway_ready", Boolean, nullable=False, server_default=text("false")),
     Column("about", Text, nullable=False, server_default=""),
     Column("created_at", Moment, nullable=False),
 )
@@ -773,8 +771,45 @@ share = Table(
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("pending", Json),
     Column("transfers", Json, nullable=False),  # [[transfer id, amount left], ...]
-    Column("due_at", Moment),
+    Column("due_at", Moment),  # when it may be sent on; NULL for the platform's own part and what was not paid yet
     UniqueConstraint("payment_id", "booking_id", "party"),
+    Index("ix_share_due", "due_at"),
+    Index("ix_share_party", "party", "party_id"),
+)
+
+# Who can be paid: a provider or an expert with an account at the gateway, and what the gateway last said of it.
+
+payee = Table(
+    "payee",
+    metadata,
+    Column("party", String(12), nullable=False),  # provider, expert
+    Column("party_id", String(64), nullable=False),
+    Column("account", String(128), unique=True),  # NULL until the gateway has made it
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("frozen", Json, nullable=False),  # the parameters of the account, fixed before the first call
+    Column("state", String(12), nullable=False, server_default="new"),  # new, pending, active, restricted, rejected
+    Column("needs", Json, nullable=False),  # what the gateway still asks for, in its words
+    Column("created_at", Moment, nullable=False),
+    Column("checked_at", Moment),
+    PrimaryKeyConstraint("party", "party_id"),
+)
+
+dispute = Table(
+    "dispute",
+    metadata,
+    Column("id", String(128), primary_key=True),  # the gateway's
+    _ref("payment_id", "payment.id"),
+    Column("status", String(24), nullable=False),  # the gateway's: needs_response, under_review, won, lost, warning_...
+    Column("reason", String(60), nullable=False, server_default=""),
+    Column("currency", String(3), nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("withdrawn", Boolean, nullable=False, server_default=text("false")),  # the gateway has taken the money back
+    Column("due_by", Moment),
+    Column("evidence", Json),  # what was sent
+    Column("parts", Json, nullable=False),  # {share id: minor units} given up when it was lost
+    Column("opened_at", Moment, nullable=False),
+    Column("closed_at", Moment),
+    Column("submitted_at", Moment),
 )
 
 refund = Table(

@@ -54,7 +54,7 @@ from core.db import Database
 from core.engine import Actor, Engine
 from core.errors import CoreError, Refused
 from core.migrate import upgrade
-from core.payments import collect, ledger, schedule
+from core.payments import collect, inbox, ledger, schedule
 from core.payments.gateway import FetchedPayment, GatewayEvent, GatewayRefused, GatewayUnknown, PaymentLink, PaymentOrder, Refunded
 from core.payments.stripe_connect import StripeGateway
 from core.schema import booking, job, payment, refund, webhook_event
@@ -351,7 +351,7 @@ def webhook_endpoint(site: Site, engine: Engine) -> HTTPServer:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", "0")))
             try:
-                collect.receive(engine, body, self.headers.get("stripe-signature", ""))
+                inbox.receive(engine, body, self.headers.get("stripe-signature", ""))
                 status = 200
             except Refused:
                 status = 400
@@ -419,7 +419,7 @@ def check(world: World) -> list[str]:
         with world.engine.db.write() as tx:
             tx.execute(update(webhook_event).where(webhook_event.c.id == event_id).values(state="new"))
         with contextlib.suppress(CoreError):
-            collect.work_event(world.engine, event_id)
+            inbox.work_event(world.engine, event_id)
     work(world.engine)
     if builders.snapshot(world.engine.db) != snapshot:
         wrong.append("I9 replaying events has changed something")
@@ -725,7 +725,7 @@ def body_believed() -> None:
             charge = f"ch_{known.session_id}"
             collect.apply(engine, known.id, FetchedPayment(known.session_id, "paid", known.amount, known.currency, None, charge))
 
-    collect.work_event = work_event
+    inbox.work_event = work_event
 
 
 def return_page_believed() -> None:

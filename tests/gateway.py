@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from core.errors import Refused
 from core.payments.gateway import (
+    FetchedAccount,
+    FetchedDispute,
     FetchedPayment,
     GatewayEvent,
     GatewayMisused,
     GatewayRefused,
     GatewayUnknown,
+    Moved,
+    Movement,
+    PayeeOrder,
     PaymentLink,
     PaymentOrder,
     Refunded,
+    TransferOrder,
 )
 
 
@@ -27,6 +35,13 @@ class MemoryGateway:
         self.pages: dict[str, FetchedPayment] = {}
         self.calls: dict[str, tuple[object, object]] = {}
         self.refunds: list[tuple[str, int]] = []
+        self.accounts: dict[str, FetchedAccount] = {}
+        self.held: dict[str, int] = {}  # what an account has
+        self.transfers: dict[str, tuple[str, str, int]] = {}  # id: (charge, account, amount)
+        self.reversals: list[tuple[str, int]] = []
+        self.disputes: dict[str, FetchedDispute] = {}
+        self.evidence: dict[str, Mapping[str, str]] = {}
+        self.failed_refunds: set[str] = set()
         self.down = False
         self.refusals: list[GatewayRefused] = []  # raised by the next acts, which do not happen
         self.lose = 0  # so many acts happen without an answer
@@ -67,6 +82,93 @@ class MemoryGateway:
         done = self._once(key, (charge_id, amount), act)
         assert isinstance(done, Refunded)
         return done
+
+    def refund_has_failed(self, refund_id: str) -> bool:
+        self._weather()
+        return refund_id in self.failed_refunds
+
+    def create_account(self, order: PayeeOrder, *, key: str) -> str:
+        def act() -> str:
+            made = f"acct_{len(self.accounts) + 1}"
+            self.accounts[made] = FetchedAccount(made, "restricted", ("identity",))
+            self.held[made] = 0
+            return made
+
+        return str(self._once(key, order, act))
+
+    def onboarding_link(self, account_id: str, *, return_url: str, refresh_url: str) -> str:
+        self._weather()
+        self._made += 1
+        return f"https://connect.example/{account_id}/{self._made}"
+
+    def fetch_account(self, account_id: str) -> FetchedAccount:
+        self._weather()
+        if account_id not in self.accounts:
+            raise GatewayRefused(f"No such account: {account_id}", code="resource_missing")
+        return self.accounts[account_id]
+
+    def transfer(self, order: TransferOrder, *, key: str, metadata: Mapping[str, str]) -> Moved:
+        def act() -> Moved:
+            page = next(page for page in self.pages.values() if page.charge_id == order.charge_id)
+            if self.accounts[order.account_id].state != "active":
+                raise GatewayRefused("The account cannot receive.", code="insufficient_capabilities_for_transfer", curable=True)
+            if order.amount > page.amount - self.sent_from(order.charge_id):
+                raise GatewayRefused("More than the charge.", code="transfer_source_balance_parameters_mismatch")
+            made = f"tr_{len(self.transfers) + 1}"
+            self.transfers[made] = (order.charge_id, order.account_id, order.amount)
+            self.held[order.account_id] += order.amount
+            return Moved(made, order.amount)
+
+        done = self._once(key, order, act)
+        assert isinstance(done, Moved)
+        return done
+
+    def reverse(self, transfer_id: str, amount: int, *, key: str, metadata: Mapping[str, str]) -> Moved:
+        def act() -> Moved:
+            _, account, sent = self.transfers[transfer_id]
+            if amount > sent - sum(back for name, back in self.reversals if name == transfer_id):
+                raise GatewayRefused("More than the transfer.", code="amount_too_large")
+            if amount > self.held[account]:
+                raise GatewayRefused("The account holds too little.", code="balance_insufficient", curable=True)
+            self.reversals.append((transfer_id, amount))
+            self.held[account] -= amount
+            return Moved(f"trr_{len(self.reversals)}", amount)
+
+        done = self._once(key, (transfer_id, amount), act)
+        assert isinstance(done, Moved)
+        return done
+
+    def fetch_dispute(self, dispute_id: str) -> FetchedDispute:
+        self._weather()
+        if dispute_id not in self.disputes:
+            raise GatewayRefused(f"No such dispute: {dispute_id}", code="resource_missing")
+        return self.disputes[dispute_id]
+
+    def submit_evidence(self, dispute_id: str, evidence: Mapping[str, str], *, key: str) -> FetchedDispute:
+        def act() -> FetchedDispute:
+            self.evidence[dispute_id] = dict(evidence)
+            self.disputes[dispute_id] = replace(self.disputes[dispute_id], status="under_review")
+            return self.disputes[dispute_id]
+
+        done = self._once(key, dispute_id, act)
+        assert isinstance(done, FetchedDispute)
+        return done
+
+    def movements(self, since: datetime) -> Iterator[Movement]:
+        self._weather()
+        at = datetime(2026, 11, 25, tzinfo=UTC)
+        for page in self.pages.values():
+            if page.charge_id is not None:
+                yield Movement("charge", page.charge_id, page.amount, page.currency.upper(), at, page.charge_id)
+        currency = {page.charge_id: page.currency.upper() for page in self.pages.values()}
+        for number, (charge, amount) in enumerate(self.refunds, 1):
+            if f"re_{number}" not in self.failed_refunds:
+                yield Movement("refund", f"re_{number}", amount, currency[charge], at, charge)
+        for name, (charge, _, amount) in self.transfers.items():
+            yield Movement("transfer", name, amount, currency[charge], at, charge)
+        for number, (name, amount) in enumerate(self.reversals, 1):
+            charge = self.transfers[name][0]
+            yield Movement("reversal", f"trr_{number}", amount, currency[charge], at, charge)
 
     def close(self) -> None:
         pass
@@ -110,11 +212,34 @@ class MemoryGateway:
         page = self.pages[session_id]
         self.pages[session_id] = FetchedPayment(session_id, "expired", page.amount, page.currency)
 
+    def set_account(self, account_id: str, state: str, *needs: str) -> None:
+        self.accounts[account_id] = FetchedAccount(account_id, state, needs)  # type: ignore[arg-type]
+
+    def pay_out(self, account_id: str) -> None:
+        """The bank takes everything the account holds."""
+        self.held[account_id] = 0
+
+    def open_dispute(self, charge_id: str, amount: int, currency: str = "eur") -> str:
+        made = f"dp_{len(self.disputes) + 1}"
+        due = datetime(2026, 12, 9, tzinfo=UTC)
+        self.disputes[made] = FetchedDispute(made, charge_id, amount, currency, "needs_response", "fraudulent", True, due)
+        return made
+
+    def close_dispute(self, dispute_id: str, status: str) -> None:
+        self.disputes[dispute_id] = replace(self.disputes[dispute_id], status=status, withdrawn=status == "lost")
+
     # what it holds
+
+    def sent_from(self, charge_id: str) -> int:
+        back = {name: sum(amount for other, amount in self.reversals if other == name) for name in self.transfers}
+        return sum(amount - back[name] for name, (charge, _, amount) in self.transfers.items() if charge == charge_id)
 
     def refunded(self, charge_id: str) -> int:
         return sum(amount for charge, amount in self.refunds if charge == charge_id)
 
     def balance(self) -> int:
-        """Taken in less given back, over everything."""
-        return sum(page.amount for page in self.pages.values() if page.state == "paid") - sum(amount for _, amount in self.refunds)
+        """Taken in less given back, sent on and charged back, over everything."""
+        taken = sum(page.amount for page in self.pages.values() if page.state == "paid")
+        given = sum(amount for number, (_, amount) in enumerate(self.refunds, 1) if f"re_{number}" not in self.failed_refunds)
+        sent = sum(amount for _, _, amount in self.transfers.values()) - sum(amount for _, amount in self.reversals)
+        return taken - given - sent - sum(one.amount for one in self.disputes.values() if one.withdrawn)

@@ -9,16 +9,17 @@ from typing import Any
 from core import jobs
 from core.engine import Engine
 from core.errors import CoreError
-from core.payments import balances, collect
+from core.payments import balances, collect, inbox, payouts
 
 HANDLERS: Mapping[str, Callable[[Engine, Mapping[str, Any]], Any]] = {
     "payment.link": lambda engine, given: collect.ensure_link(engine, given["payment_id"]),
     "payment.deadline": lambda engine, given: collect.deadline(engine, given["payment_id"]),
     "payment.close": lambda engine, given: collect.close_link(engine, given["payment_id"]),
     "balance.wake": lambda engine, given: balances.wake(engine, given["booking_id"]),
+    "payout.level": lambda engine, given: payouts.level(engine, given["share_id"]),
     "refund.send": lambda engine, given: collect.send_refund(engine, given["refund_id"]),
     "refund.orphan": lambda engine, given: collect.refund_orphan(engine, **given),
-    "webhook": lambda engine, given: collect.work_event(engine, given["event_id"]),
+    "webhook": lambda engine, given: inbox.work_event(engine, given["event_id"]),
     "deliver": lambda _engine, _given: None,
 }
 

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 from channels.house import House
 from channels.web.errors import body_of
 from core.errors import Refused
-from core.payments import collect
+from core.payments import inbox
 
 
 def router(house: House) -> APIRouter:
@@ -20,7 +20,7 @@ def router(house: House) -> APIRouter:
         """The raw bytes are what was signed, so they are read before anything parses them. 400 for a forged signature."""
         body = await request.body()
         try:
-            event_id = await to_thread.run_sync(collect.receive, house.engine, body, stripe_signature)
+            event_id = await to_thread.run_sync(inbox.receive, house.engine, body, stripe_signature)
         except Refused as error:
             return JSONResponse(body_of("bad_signature", error.message), status_code=400)
         return JSONResponse({"received": event_id})

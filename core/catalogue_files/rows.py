@@ -75,7 +75,7 @@ def fee_row(record: FeeRule) -> Row:
 
 
 def provider_row(record: Provider) -> Row:
-    """Without what is not the file's: the payment account, and `accepting` where the file does not say it."""
+    """Without what is not the file's: `accepting` where the file does not say it."""
     row: Row = {
         "id": record.id,
         "name": record.name,

@@ -17,14 +17,14 @@ from core import alterations, availability, holds, jobs, notices
 from core.bookings import facts_of
 from core.carts import ask_of
 from core.catalogue import listing
-from core.db import upsert
 from core.engine import SYSTEM, Engine, new_id
 from core.errors import CoreError, NotFound, Refused, SoldOut
 from core.money import allocate
+from core.payments import payouts
 from core.payments.gateway import FetchedPayment, GatewayMisused, GatewayRefused, GatewayUnknown, OrderLine, PaymentOrder
 from core.payments.ledger import post
 from core.payments.schedule import lapses_at, owed, paid_of, plan_balance
-from core.schema import booking, hold, job, payment, provider, refund, share, slot, webhook_event
+from core.schema import booking, hold, job, payment, provider, refund, share, slot
 from core.states import move_booking
 
 OPEN = ("new", "open")
@@ -316,6 +316,7 @@ def _paid(tx: Connection, engine: Engine, row: Row[Any], fetched: FetchedPayment
         notices.mail_traveler(tx, confirmed[0], event, facts, now, key=f"confirmed:{row.id}")
     if row.kind == "BALANCE":
         _send_back_surplus(tx, row, now)
+    payouts.fall_due(tx, row.id, now)
     for one in confirmed if row.kind != "BALANCE" else ():
         plan_balance(tx, engine.rules, one, now)
         owner = tx.execute(select(provider).where(provider.c.id == one.provider_id)).one()
@@ -365,6 +366,7 @@ def _secure(tx: Connection, engine: Engine, one: Row[Any], now: datetime) -> boo
 def _change_paid(tx: Connection, engine: Engine, row: Row[Any], now: datetime) -> None:
     """The difference of a change: it counts now, or the money goes back and the booking stays what it was."""
     if alterations.paid(tx, engine.rules, row.id, now):
+        payouts.fall_due(tx, row.id, now)
         _send_back_surplus(tx, row, now)
         return
     mine = bookings_of(tx, row.id)
@@ -523,6 +525,7 @@ def send_refund(engine: Engine, refund_id: str) -> None:
         for part in tx.execute(select(share).where(share.c.id.in_(list(row.parts)))):
             legs[f"{part.party}:{part.party_id or 'house'}:{part.id}"] = row.parts[part.id]
         post(tx, f"refund:{done.id}", legs, paid.currency, now)
+        payouts.wake(tx, list(row.parts), now)  # the traveler first, then what was already sent on
         notices.tell(
             tx,
             paid.conversation_id,
@@ -530,6 +533,32 @@ def send_refund(engine: Engine, refund_id: str) -> None:
             {"amount": row.amount, "currency": paid.currency, "reason": row.reason},
             now,
             key=f"refund:{refund_id}",
+        )
+
+
+def refund_failed(engine: Engine, gateway_id: str) -> None:
+    """A refund that the bank sent back later: it counts as not given, what it took from the shares is theirs again, and the
+    operators are told, who have to find another way. Only a fetched failure counts."""
+    if not engine.gateway.refund_has_failed(gateway_id):
+        return
+    now = engine.clock()
+    with engine.db.write() as tx:
+        row = tx.execute(select(refund).where(refund.c.gateway_id == gateway_id, refund.c.state == "sent")).one_or_none()
+        if row is None:
+            return
+        paid = get(tx, row.payment_id, lock=True)
+        done = tx.execute(update(refund).where(refund.c.id == row.id, refund.c.state == "sent").values(state="failed"))
+        if done.rowcount != 1:
+            return
+        legs = {"gateway": row.amount}
+        for part in tx.execute(select(share).where(share.c.id.in_(list(row.parts)))):
+            legs[f"{part.party}:{part.party_id or 'house'}:{part.id}"] = -row.parts[part.id]
+            tx.execute(update(share).where(share.c.id == part.id).values(reversed=share.c.reversed - row.parts[part.id]))
+        post(tx, f"refund_failed:{gateway_id}", legs, paid.currency, now)
+        tx.execute(update(payment).where(payment.c.id == paid.id).values(refunded=payment.c.refunded - row.amount))
+        payouts.wake(tx, list(row.parts), now)
+        notices.alarm(
+            tx, "refund_failed", {"payment_id": paid.id, "refund": gateway_id, "amount": row.amount, "currency": paid.currency}, now
         )
 
 
@@ -577,64 +606,7 @@ def refund_orphan(engine: Engine, charge: str, amount: int, currency: str, payme
             notices.tell(tx, row.conversation_id, "refund_sent", facts, now, key=f"orphan:{charge}")
 
 
-# ── webhooks and the sweep ────────────────────────────────────────────────────────────────────────
-
-
-def receive(engine: Engine, body: bytes, signature: str) -> str:
-    """Keep a signed event and wake the one who will fetch; one that is not ours is kept as done. Raises Refused for a forged
-    or stale signature."""
-    event = engine.gateway.read_event(body, signature)
-    now = engine.clock()
-    with engine.db.write() as tx:
-        fresh = tx.execute(
-            upsert(tx)(webhook_event)
-            .values(
-                id=event.id,
-                type=event.type,
-                body={"object": event.object_id, "kind": event.object_kind, "payment": event.payment_id, "account": event.account},
-                state="new" if event.ours else "done",
-                error=None if event.ours else "from another environment or application",
-                received_at=now,
-            )
-            .on_conflict_do_nothing(index_elements=["id"])
-            .returning(webhook_event.c.id)
-        ).first()
-        if fresh is not None and event.ours:
-            jobs.enqueue(tx, "webhook", {"event_id": event.id}, run_at=now, now=now)
-    return event.id
-
-
-class NotOurs(Refused):
-    """An event about something we do not know (yet); kept and tried again, never answered and forgotten."""
-
-    code = "unknown_reference"
-
-
-def work_event(engine: Engine, event_id: str) -> None:
-    """Act on a kept event: fetch the payment it hints at. Raises NotOurs where nothing of ours matches yet."""
-    with engine.db.read() as tx:
-        row = tx.execute(select(webhook_event).where(webhook_event.c.id == event_id)).one()
-        known = tx.execute(
-            select(payment.c.id, payment.c.status, payment.c.session_id).where(
-                (payment.c.id == (row.body.get("payment") or ""))
-                | (payment.c.session_id == row.body["object"])
-                | (payment.c.intent_id == row.body["object"])
-                | (payment.c.charge_id == row.body["object"])
-            )
-        ).first()
-    if row.state == "done":
-        return
-    concerns_payment = row.type.startswith(("checkout.session.", "payment_intent.", "charge."))
-    if concerns_payment:
-        if known is None:
-            raise NotOurs(f"The event {event_id} ({row.type}) is about a payment we do not know.")
-        session = row.body["object"] if row.body["kind"] == "checkout.session" else known.session_id
-        if known.session_id is None and known.status == "new":
-            raise NotOurs(f"The event {event_id} ({row.type}) is about a page whose making we have not recorded yet.")
-        if session is not None:
-            apply(engine, known.id, engine.gateway.fetch_payment(session))
-    with engine.db.write() as tx:
-        tx.execute(update(webhook_event).where(webhook_event.c.id == event_id).values(state="done"))
+# ── the sweep ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def sweep(engine: Engine) -> int:

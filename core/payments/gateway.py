@@ -7,7 +7,7 @@ the same key and parameters are the same act, however often it is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
@@ -89,6 +89,76 @@ class Refunded:
 
 
 @dataclass(frozen=True, slots=True)
+class PayeeOrder:
+    """An account for somebody who is to receive money. `country` is two letters; frozen in the payee's row."""
+
+    party: str
+    party_id: str
+    name: str
+    email: str
+    country: str
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedAccount:
+    """What the gateway says of an account now; money can be sent to it only while it is `active`.
+
+    `needs` are the gateway's own words for what is missing.
+    """
+
+    account_id: str
+    state: Literal["pending", "active", "restricted", "rejected"]
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TransferOrder:
+    """Part of a charge for one account, in minor units; `group` ties everything of one payment together."""
+
+    charge_id: str
+    account_id: str
+    amount: int
+    currency: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A transfer or a reversal that was carried out."""
+
+    id: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedDispute:
+    """What the gateway says of a dispute now. `withdrawn` while its money is with the bank; `status` is the gateway's word,
+    of which only won and lost are final."""
+
+    dispute_id: str
+    charge_id: str
+    amount: int
+    currency: str
+    status: str
+    reason: str
+    withdrawn: bool
+    due_by: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """One thing the gateway has booked, for reconciliation: kind is charge, refund, transfer or reversal."""
+
+    kind: Literal["charge", "refund", "transfer", "reversal"]
+    id: str
+    amount: int
+    currency: str
+    at: datetime
+    charge_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayEvent:
     """A signed hint that something happened. Only ids are taken from it; the state is fetched.
 
@@ -119,6 +189,42 @@ class Gateway(Protocol):
 
     def refund(self, charge_id: str, amount: int, currency: str, *, key: str, metadata: Mapping[str, str]) -> Refunded:
         """Give back part or all of a charge. Raises GatewayRefused, GatewayUnknown."""
+        ...
+
+    def refund_has_failed(self, refund_id: str) -> bool:
+        """Did the bank send this refund back? Raises GatewayRefused for an unknown one, GatewayUnknown."""
+        ...
+
+    def create_account(self, order: PayeeOrder, *, key: str) -> str:
+        """Make the account of a payee; returns its id. Raises GatewayRefused, GatewayUnknown."""
+        ...
+
+    def onboarding_link(self, account_id: str, *, return_url: str, refresh_url: str) -> str:
+        """The gateway's own page on which the payee says who they are. Works once and soon ends: make it on the click."""
+        ...
+
+    def fetch_account(self, account_id: str) -> FetchedAccount:
+        """The account as it is now. Raises GatewayRefused for an unknown one, GatewayUnknown."""
+        ...
+
+    def transfer(self, order: TransferOrder, *, key: str, metadata: Mapping[str, str]) -> Moved:
+        """Send part of a charge to an account. Raises GatewayRefused, GatewayUnknown."""
+        ...
+
+    def reverse(self, transfer_id: str, amount: int, *, key: str, metadata: Mapping[str, str]) -> Moved:
+        """Take part of a transfer back. Raises GatewayRefused (curable where the account holds too little), GatewayUnknown."""
+        ...
+
+    def fetch_dispute(self, dispute_id: str) -> FetchedDispute:
+        """The dispute as it is now. Raises GatewayRefused for an unknown one, GatewayUnknown."""
+        ...
+
+    def submit_evidence(self, dispute_id: str, evidence: Mapping[str, str], *, key: str) -> FetchedDispute:
+        """Answer a dispute, once. Raises GatewayRefused, GatewayUnknown."""
+        ...
+
+    def movements(self, since: datetime) -> Iterator[Movement]:
+        """Everything of ours the gateway has booked since then, in any order. Raises GatewayRefused, GatewayUnknown."""
         ...
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from core.db import Database
 from core.engine import Engine
 from core.errors import Refused
 from core.holds import drift
-from core.payments import collect, ledger
+from core.payments import collect, inbox, ledger
 from core.payments.gateway import FetchedPayment, GatewayMisused, GatewayRefused, GatewayUnknown
 from core.schema import job, webhook_event
 from tests import builders as b
@@ -476,14 +476,14 @@ def states(db: Database) -> dict[str, str]:
 def test_an_event_is_kept_once_and_only_wakes_the_fetch(engine: Engine, db: Database, gateway: MemoryGateway, bought: str) -> None:
     """The body claims it is paid; what counts is what the gateway says when asked."""
     for _ in range(3):
-        collect.receive(engine, event("evt_1", "checkout.session.completed", "cs_1"), "good")
+        inbox.receive(engine, event("evt_1", "checkout.session.completed", "cs_1"), "good")
     assert states(db) == {"evt_1": "new"}
     assert work(engine).count("webhook") == 1
     assert states(db) == {"evt_1": "done"}
     assert b.statuses(db) == {"kayak": "ON_HOLD"}
 
     gateway.pay("cs_1")
-    collect.receive(engine, event("evt_2", "checkout.session.completed", "cs_1"), "good")
+    inbox.receive(engine, event("evt_2", "checkout.session.completed", "cs_1"), "good")
     work(engine)
     assert b.statuses(db) == {"kayak": "CONFIRMED"}
     before = b.snapshot(db)
@@ -494,7 +494,7 @@ def test_an_event_is_kept_once_and_only_wakes_the_fetch(engine: Engine, db: Data
         ("evt_5", "charge.refunded", "ch_1"),
         ("evt_6", "payout.paid", "po_1"),
     ]:
-        collect.receive(engine, event(id, kind, subject), "good")
+        inbox.receive(engine, event(id, kind, subject), "good")
     work(engine)
     assert b.snapshot(db) == before
     assert states(db) == {f"evt_{n}": "done" for n in range(1, 7)}
@@ -503,14 +503,14 @@ def test_an_event_is_kept_once_and_only_wakes_the_fetch(engine: Engine, db: Data
 def test_a_forged_event_is_refused_and_leaves_nothing(engine: Engine, db: Database, gateway: MemoryGateway, bought: str) -> None:
     gateway.pay("cs_1")
     with pytest.raises(Refused):
-        collect.receive(engine, event("evt_1", "checkout.session.completed", "cs_1"), "bad")
+        inbox.receive(engine, event("evt_1", "checkout.session.completed", "cs_1"), "bad")
     assert states(db) == {}
     assert b.statuses(db) == {"kayak": "ON_HOLD"}
 
 
 def test_an_event_of_another_environment_is_kept_and_ignored(engine: Engine, db: Database, gateway: MemoryGateway, bought: str) -> None:
     gateway.pay("cs_1")
-    collect.receive(engine, event("evt_1", "checkout.session.completed", "cs_1", ours=False), "good")
+    inbox.receive(engine, event("evt_1", "checkout.session.completed", "cs_1", ours=False), "good")
     assert "webhook" not in work(engine)
     assert states(db) == {"evt_1": "done"}
     assert b.statuses(db) == {"kayak": "ON_HOLD"}
@@ -524,19 +524,19 @@ def test_an_event_that_comes_too_early_waits_for_us(engine: Engine, db: Database
     with pytest.raises(GatewayUnknown):
         collect.ensure_link(engine, payment_id)
     gateway.pay("cs_1")
-    collect.receive(engine, event("evt_1", "checkout.session.completed", "cs_1", payment_id=payment_id), "good")
-    with pytest.raises(collect.NotOurs):
-        collect.work_event(engine, "evt_1")
+    inbox.receive(engine, event("evt_1", "checkout.session.completed", "cs_1", payment_id=payment_id), "good")
+    with pytest.raises(inbox.NotOurs):
+        inbox.work_event(engine, "evt_1")
     collect.ensure_link(engine, payment_id)
-    collect.work_event(engine, "evt_1")
+    inbox.work_event(engine, "evt_1")
     assert b.statuses(db) == {"kayak": "CONFIRMED"}
     assert gateway.refunds == []
 
 
 def test_an_event_about_nothing_of_ours_is_never_forgotten(engine: Engine, db: Database, gateway: MemoryGateway) -> None:
-    collect.receive(engine, event("evt_1", "checkout.session.completed", "cs_77"), "good")
-    with pytest.raises(collect.NotOurs):
-        collect.work_event(engine, "evt_1")
+    inbox.receive(engine, event("evt_1", "checkout.session.completed", "cs_77"), "good")
+    with pytest.raises(inbox.NotOurs):
+        inbox.work_event(engine, "evt_1")
     assert states(db) == {"evt_1": "new"}
     with db.read() as tx:
         assert [row.kind for row in tx.execute(select(job))] == ["webhook"]
@@ -545,7 +545,7 @@ def test_an_event_about_nothing_of_ours_is_never_forgotten(engine: Engine, db: D
 def test_money_on_a_page_we_had_given_up_goes_back(engine: Engine, db: Database, gateway: MemoryGateway, bought: str) -> None:
     """The event names a page other than the payment's: that very page is fetched, or the money would lie there unseen."""
     gateway.pages["cs_old"] = FetchedPayment("cs_old", "paid", 12000, "eur", "pi_old", "ch_old")
-    collect.receive(engine, event("evt_1", "checkout.session.completed", "cs_old", payment_id=bought), "good")
+    inbox.receive(engine, event("evt_1", "checkout.session.completed", "cs_old", payment_id=bought), "good")
     work(engine)
     assert gateway.refunds == [("ch_old", 12000)]
     assert b.payment_row(db, bought).status == "open"
