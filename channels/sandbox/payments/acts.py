@@ -6,6 +6,7 @@ import copy
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import stripe
@@ -20,6 +21,9 @@ WORDS = {
     "charge": "charge",
     "refund": "refund",
     "event": "event",
+    "transfer": "transfer",
+    "dispute": "dispute",
+    "v2.core.account": "account",
 }
 
 
@@ -69,6 +73,25 @@ class Act:
     def keep(self, body: dict[str, Any], aside: Mapping[str, Any] | None = None) -> dict[str, Any]:
         self.store.put(checked(body), aside)
         return body
+
+    def announce_thin(self, kind: str, subject: Mapping[str, Any]) -> None:
+        """An event of the second API: it names its subject and carries nothing of it."""
+        at = datetime.fromtimestamp(self.now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        event: dict[str, Any] = {
+            "id": f"evt_{secrets.token_hex(16)}",
+            "object": "v2.core.event",
+            "type": kind,
+            "created": at,
+            "livemode": False,
+            "context": None,
+            "related_object": {"id": subject["id"], "type": subject["object"], "url": f"/v2/core/accounts/{subject['id']}"},
+            "reason": None,
+        }
+        self.store.put(event)
+        for endpoint in self.endpoints:
+            if endpoint.wants(kind):
+                self.store.enqueue(event["id"], endpoint.url, self.now)
+        self.announced.append(str(event["id"]))
 
     def announce(self, kind: str, subject: Mapping[str, Any]) -> None:
         """An event with a copy of its subject, kept together with its deliveries."""

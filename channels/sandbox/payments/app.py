@@ -23,6 +23,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from channels.sandbox.payments import checkout
+from channels.sandbox.payments.account_pages import AccountPages
 from channels.sandbox.payments.acts import Act, Endpoint
 from channels.sandbox.payments.api import Question, answer
 from channels.sandbox.payments.keys import LocalSecrets, check_safe
@@ -41,6 +42,13 @@ EVENTS = (  # what a platform endpoint of ours should be subscribed to, at Strip
     "refund.created",
     "refund.updated",
     "refund.failed",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
+    "charge.dispute.closed",
+    "v2.core.account[configuration.recipient].capability_status_updated",
+    "v2.core.account[requirements].updated",
 )
 LARGEST_BODY = 1_000_000
 Result = TypeVar("Result")
@@ -111,6 +119,7 @@ class Sandbox:
         self._endpoints = endpoints
         self._clock = clock
         self._pool = ThreadPoolExecutor(max_workers=2, thread_name_prefix="payment-sandbox")
+        self._accounts = AccountPages(prefix=urlsplit(public_url).path, shop=shop)
         self._pages = Pages(prefix=urlsplit(public_url).path, shop=shop)
         self.courier = Courier(store, self._pool, secret=secrets.webhook_secret, clock=self._now, weather=self.weather)
         routes = [
@@ -118,6 +127,8 @@ class Sandbox:
             Route("/static/pay.css", self._css),
             Route("/pay/{session}", self._pay, methods=["GET", "POST"]),
             Route("/pay/{session}/confirm", self._confirm, methods=["GET", "POST"]),
+            Route("/onboard/{token}", self._onboard, methods=["GET", "POST"]),
+            Route("/dashboard", self._dashboard, methods=["GET", "POST"]),
         ]
         if control:
             routes.append(Route("/_control", self._control, methods=["POST"]))
@@ -211,6 +222,27 @@ class Sandbox:
             return _respond(await self._off_loop(lambda act: self._pages.submit(act, session, body)))
         return _respond(await self._off_loop(lambda act: self._pages.show(act, session)))
 
+    async def _onboard(self, request: Request) -> Response:
+        token = request.path_params["token"]
+        body = await request.body()
+        if len(body) > 10_000:
+            return Response(status_code=413)
+        if request.method == "POST":
+            if _from_elsewhere(request):
+                return Response("Only this page may do that.", status_code=403)
+            return _respond(await self._off_loop(lambda act: self._accounts.submit(act, token, body)))
+        return _respond(await self._off_loop(lambda act: self._accounts.show(act, token)))
+
+    async def _dashboard(self, request: Request) -> Response:
+        body = await request.body()
+        if len(body) > 10_000:
+            return Response(status_code=413)
+        if request.method == "POST":
+            if _from_elsewhere(request):
+                return Response("Only this page may do that.", status_code=403)
+            return _respond(await self._off_loop(lambda act: self._accounts.act(act, body)))
+        return _respond(await self._off_loop(self._accounts.dashboard))
+
     async def _confirm(self, request: Request) -> Response:
         session = request.path_params["session"]
         body = await request.body()
@@ -219,6 +251,12 @@ class Sandbox:
         if request.method == "POST":
             return _respond(await self._off_loop(lambda act: self._pages.submit_confirm(act, session, body)))
         return _respond(await self._off_loop(lambda act: self._pages.show_confirm(act, session)))
+
+
+def _from_elsewhere(request: Request) -> bool:
+    """A form of another site: browsers name it, and nobody else is kept out by this."""
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
 
 
 def _respond(page: Page) -> Response:

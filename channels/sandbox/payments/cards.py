@@ -9,13 +9,13 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class TestCard:
-    """`effect` pays, declines or asks the traveler to confirm (3-D Secure)."""
+    """`effect` pays, declines, asks the traveler to confirm (3-D Secure), or pays and is disputed at once."""
 
     __test__ = False  # no test class, whatever pytest thinks of its name
 
     number: str
     brand: str
-    effect: Literal["pays", "declines", "asks"]
+    effect: Literal["pays", "declines", "asks", "disputes"]
     code: str = ""
     decline_code: str = ""
     words: str = ""
@@ -54,6 +54,7 @@ CARDS = {
             "processing_error",
             "The bank could not be reached. Nothing was charged; try again.",
         ),
+        TestCard("4000000000000259", "visa", "disputes"),
         TestCard("4000002760003184", "visa", "asks"),
         TestCard("4000002500003155", "visa", "asks"),
     )

@@ -271,7 +271,7 @@ def pay(act: Act, session_id: str, card: TestCard) -> Outcome:
             return Outcome("asks")
         case "declines":
             return _decline(act, session, intent, card, card.code, card.decline_code, card.words)
-        case "pays":
+        case "pays" | "disputes":
             return _charge(act, session, intent, card)
 
 

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from channels.sandbox.payments import checkout
+from channels.sandbox.payments import checkout, connect
 from channels.sandbox.payments.acts import Act
 from channels.sandbox.payments.cards import ASKS, CARDS, DECLINE, NO_FUNDS, SUCCESS, TestCard, digits, is_luhn
 from channels.sandbox.payments.errors import No
@@ -52,15 +52,19 @@ class Page:
     form_targets: tuple[str, ...] = ()
 
 
+def templates(prefix: str, shop: str) -> Environment:
+    """The sandbox's templates, every value escaped."""
+    made = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    made.globals.update(shop=shop, prefix=prefix)
+    return made
+
+
 class Pages:
     """`prefix` is the path the sandbox is mounted at, `shop` whose page this stands in for."""
 
     def __init__(self, *, prefix: str, shop: str) -> None:
         self._prefix = prefix
-        self._templates = Environment(
-            loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-        )
-        self._templates.globals.update(shop=shop, prefix=prefix)
+        self._templates = templates(prefix, shop)
 
     def home(self) -> Page:
         return self._word(
@@ -88,6 +92,8 @@ class Pages:
                 return self._form(act, session, card.status, card.message, typed=card.keep, wrong=card.field)
             outcome = checkout.pay(act, session_id, card)
             session = act.get("checkout.session", session_id)
+            if outcome.state == "paid" and card.effect == "disputes":
+                connect.open_dispute(act, act.get("payment_intent", session["payment_intent"])["latest_charge"])
             if outcome.state == "declined":
                 typed = {"number": "", "expiry": ""} if "tap" in given else {"number": card.shown, "expiry": given.get("expiry", "")[:9]}
                 return self._form(act, session, 402, outcome.message, typed=typed)

@@ -24,6 +24,12 @@ RESOURCES: dict[str, type[Any]] = {
     "item": stripe.LineItem,
     "price": stripe.Price,
     "event": stripe.Event,
+    "transfer": stripe.Transfer,
+    "transfer_reversal": stripe.TransferReversal,
+    "dispute": stripe.Dispute,
+    "balance_transaction": stripe.BalanceTransaction,
+    "v2.core.account": stripe.v2.core.Account,
+    "v2.core.account_link": stripe.v2.core.AccountLink,
 }
 
 SCALARS: dict[str, Any] = {"str": "", "int": 0, "float": 0, "bool": False, "Decimal": 0, "Any": None}

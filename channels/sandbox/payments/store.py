@@ -32,7 +32,15 @@ CREATE TABLE IF NOT EXISTS delivery (
 CREATE INDEX IF NOT EXISTS delivery_due ON delivery (state, due);
 """
 
-FIELD = {"payment_intent": "$.payment_intent", "charge": "$.charge", "status": "$.status", "type": "$.type"}
+FIELD = {
+    "payment_intent": "$.payment_intent",
+    "charge": "$.charge",
+    "status": "$.status",
+    "type": "$.type",
+    "source_transaction": "$.source_transaction",
+    "transfer_group": "$.transfer_group",
+    "destination": "$.destination",
+}
 
 
 @dataclass(frozen=True, slots=True)
