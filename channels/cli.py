@@ -98,6 +98,10 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--new", action="store_true", help="make a traveler's account for this e-mail address first")
     token.set_defaults(command=_token)
 
+    reconcile = commands.add_parser("reconcile", help="compare the ledger, our rows and the payment service; say every difference")
+    reconcile.add_argument("--days", type=int, default=30, help="how far back (default 30)")
+    reconcile.set_defaults(command=_reconcile)
+
     doctor = commands.add_parser("doctor", help="what is configured, what falls back, what needs doing")
     doctor.set_defaults(command=_doctor)
     return parser
@@ -197,6 +201,24 @@ def _token(given: argparse.Namespace, settings: Settings) -> int:
         print(f"For {account}, good for a year, shown only now:", file=sys.stderr)
         print(secret)
         return 0
+
+
+def _reconcile(given: argparse.Namespace, settings: Settings) -> int:
+    """0 where everything agrees, 1 where something differs; the differences go to standard output."""
+    from datetime import timedelta
+
+    from core.payments import reconcile
+
+    if given.days < 1:
+        raise Stop("--days has to be at least 1.")
+    with closing(_ready(settings)) as house:
+        if settings.sandbox_payments:
+            print("The payment service is the sandbox; it has to be running (traveloure demo).", file=sys.stderr)
+        found = reconcile.differences(house.engine, house.engine.clock() - timedelta(days=given.days))
+    for sentence in found["differences"]:
+        print(sentence)
+    print(f"{found['movements']} movements of the last {given.days} days, {len(found['differences'])} differences.", file=sys.stderr)
+    return 1 if found["differences"] else 0
 
 
 def _ready(settings: Settings) -> House:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from core.bookings import facts_of
 from core.engine import Engine
@@ -148,6 +148,12 @@ def upcoming_bookings(engine: Engine, providers: Sequence[str] | None, *, limit:
             }
             for row in rows
         ]
+
+
+def party_name(tx: Connection, party: str, party_id: str) -> str:
+    """What a provider or an expert is called."""
+    column, table = (provider.c.name, provider) if party == "provider" else (account.c.display_name, account)
+    return str(tx.execute(select(column).where(table.c.id == party_id)).scalar_one_or_none() or party_id)
 
 
 # ── the desk ──────────────────────────────────────────────────────────────────────────────────────

@@ -20,7 +20,7 @@ from core import availability, bookings, carts, catalogue, conversations, offers
 from core.availability import Ask
 from core.engine import Actor
 from core.errors import Invalid, NotAllowed, NotFound
-from core.payments import balances, collect
+from core.payments import balances, collect, payees
 from core.schema import booking, conversation, payment
 
 CHANNEL = "api"
@@ -116,6 +116,10 @@ class Pricing(Strict):
     option: str | None = Field(None, max_length=64)
     amount: int | None = Field(None, ge=0, le=10**12, description="the new base in minor units")
     rates: list[NewRate] | None = Field(None, max_length=200, description="replaces all rates")
+
+
+class Onboard(Strict):
+    provider: str = Field(max_length=64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +344,19 @@ def router(house: House, limits: Limits) -> APIRouter:
                 for one in body.rates
             ]
         return prices.change(engine, replace(actor), body.product, option_id=body.option, amount=body.amount, rates=rates)
+
+    @operation("POST", "/providers/stripe-onboard/", "onboard_provider")
+    def onboard_provider(body: Onboard, who: Signed) -> dict[str, Any]:
+        """The state of a provider's payout account, made where there is none, and a fresh link to the payment service's own page.
+
+        The link works once and ends after a few minutes: open it at once, and ask again for another.
+        """
+        actor = who.provider_actor(body.provider)
+        state = payees.ensure(engine, actor, "provider", body.provider)
+        link = None
+        if state["state"] not in ("active", "rejected"):
+            link = payees.onboarding_link(engine, actor, "provider", body.provider)
+        return {"provider": body.provider, **state, "link": link}
 
     @operation("GET", "/catalogue/search/", "search_catalogue")
     def search_catalogue(

@@ -22,7 +22,7 @@ POLICY = "; ".join(
         "img-src 'self' data: blob:",
         "connect-src 'self'",
         "font-src 'self'",
-        "form-action 'self'",
+        "form-action 'self' https://*.stripe.com",  # on from our button to the payment service's onboarding
         "base-uri 'none'",
         "frame-ancestors {ancestors}",
         "require-trusted-types-for 'script'",

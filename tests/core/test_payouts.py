@@ -12,7 +12,7 @@ from core import bookings, cancellations, carts, changes
 from core.availability import Ask
 from core.engine import Actor, Engine
 from core.errors import NotAllowed, NotFound, Refused
-from core.payments import collect, disputes, inbox, ledger, payees, payouts
+from core.payments import collect, disputes, inbox, ledger, payees, payouts, reconcile, statements
 from core.payments.gateway import GatewayRefused, GatewayUnknown
 from core.schema import audit_log, booking, outbound, payment, proposal, provider, share, webhook_event
 from tests import builders as b
@@ -70,6 +70,7 @@ def balanced(engine: Engine, gateway: MemoryGateway) -> None:
         assert ledger.unbalanced(tx) == []
         assert sum(amount for (name, _), amount in ledger.balances(tx).items() if name == "gateway") == gateway.balance()
     assert dead(engine) == []
+    assert reconcile.differences(engine, engine.clock() - timedelta(days=60))["differences"] == []
 
 
 def test_each_provider_is_sent_their_part_of_the_charge_after_the_service(shop: Engine, gateway: MemoryGateway, clock: Clock) -> None:
@@ -342,3 +343,52 @@ def test_a_refund_the_bank_sent_back_counts_as_not_given(shop: Engine, gateway: 
     after_service(shop, clock)
     assert gateway.held[crew] == 8_448
     balanced(shop, gateway)
+
+
+# ── statements and reconciliation ─────────────────────────────────────────────────────────────────
+
+
+def test_a_statement_sums_to_what_is_owed(shop: Engine, gateway: MemoryGateway, clock: Clock) -> None:
+    start = clock()
+    active(shop, gateway)
+    buy(shop, gateway, SAIL)
+    after_service(shop, clock)
+    clock.forward(hours=1)
+    with shop.db.write() as tx:
+        collect.ask_refund(tx, tx.execute(select(payment.c.id)).scalar_one(), 5_000, shop.clock(), booking_id=None, reason="half")
+    work(shop)
+    with shop.db.write() as tx:
+        tx.execute(update(booking).values(title="=HYPERLINK(1)"))
+        told = statements.lines(tx, "provider", "tejo-days", start, clock() + timedelta(seconds=1))
+        assert statements.lines(tx, "provider", "tejo-days", clock() + timedelta(seconds=1), clock() + timedelta(days=9)) == []
+        assert statements.lines(tx, "provider", "casa-alta", start, clock() + timedelta(days=9)) == []
+    assert [(line["kind"], line["amount"]) for line in told] == [
+        ("sale", 8_448),
+        ("payout", -8_448),
+        ("refund", -4_400),
+        ("payout taken back", 4_400),
+    ]
+    text = statements.as_csv(told)
+    assert text.splitlines()[0].startswith("date,kind,reference")
+    assert "'=HYPERLINK(1)" in text
+    assert ",EUR,84.48," in text
+
+
+def test_every_difference_to_the_gateway_is_told(shop: Engine, gateway: MemoryGateway, clock: Clock) -> None:
+    start = clock() - timedelta(days=1)
+    active(shop, gateway)
+    buy(shop, gateway, SAIL)
+    after_service(shop, clock)
+    assert reconcile.differences(shop, start) == {"movements": 2, "differences": []}
+    gateway.transfers["tr_9"] = ("ch_1", "acct_1", 7)  # somebody has sent money by hand
+    gateway.transfers.pop("tr_1")
+    told = reconcile.differences(shop, start)["differences"]
+    assert told == [
+        "the gateway's transfer tr_9 of 7 EUR is not in our books",
+        "our posting send:tr_1 of 8448 EUR is unknown to the gateway",
+    ]
+    with shop.db.write() as tx:
+        tx.execute(update(share).where(share.c.party == "platform").values(amount=1))
+    told = reconcile.differences(shop, start)["differences"]
+    assert any("should stand at -1" in one for one in told)
+    assert any("sum to 8449, not to 9600" in one for one in told)

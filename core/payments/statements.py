@@ -1,0 +1,78 @@
+"""What a provider or an expert earned, gave back and was sent, line by line from the ledger."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from core.money import exponent
+from core.schema import booking, ledger_entry, payment, share
+
+KINDS = {
+    "in": "sale",
+    "refund": "refund",
+    "refund_failed": "refund returned",
+    "send": "payout",
+    "take": "payout taken back",
+    "net": "set off",
+    "dispute_lost": "dispute lost",
+}
+COLUMNS = ("date", "kind", "reference", "title", "service_date", "currency", "amount", "posting")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def lines(tx: Connection, party: str, party_id: str, start: datetime, end: datetime) -> list[dict[str, Any]]:
+    """Postings of a party in [start, end), the oldest first. `amount` in minor units: earned is positive, sent on or given back
+    negative, so that the sum is what is still owed to them. An amount set off against another sale appears twice and sums to 0."""
+    rows = tx.execute(
+        select(share.c.id, booking.c.reference, booking.c.title, booking.c.local_date)
+        .outerjoin(booking, booking.c.id == share.c.booking_id)
+        .join(payment, payment.c.id == share.c.payment_id)
+        .where(share.c.party == party, share.c.party_id == party_id)
+    ).all()
+    by_name = {f"{party}:{party_id}:{row.id}": row for row in rows}
+    found = []
+    names = sorted(by_name)
+    for at in range(0, len(names), 500):
+        entries = tx.execute(
+            select(ledger_entry).where(
+                ledger_entry.c.account.in_(names[at : at + 500]), ledger_entry.c.at >= start, ledger_entry.c.at < end
+            )
+        )
+        for entry in entries:
+            sold = by_name[entry.account]
+            kind = entry.posting.partition(":")[0]
+            found.append(
+                {
+                    "at": entry.at,
+                    "kind": KINDS.get(kind, kind),
+                    "reference": sold.reference or "",
+                    "title": sold.title or "Travel expert's fee",
+                    "service_date": sold.local_date.isoformat() if sold.local_date else "",
+                    "currency": entry.currency,
+                    "amount": -entry.amount,
+                    "posting": entry.posting,
+                }
+            )
+    return sorted(found, key=lambda line: (line["at"], line["posting"], line["reference"]))
+
+
+def as_csv(rows: list[dict[str, Any]]) -> str:
+    """The lines as CSV (RFC 4180) with amounts in units of their currency. Text that a spreadsheet would run is defused."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    for row in rows:
+        amount = Decimal(row["amount"]).scaleb(-exponent(row["currency"]))
+        told = {**row, "date": row["at"].date().isoformat(), "amount": f"{amount:f}"}
+        writer.writerow([told[name] if name == "amount" else _plain(str(told[name])) for name in COLUMNS])
+    return out.getvalue()
+
+
+def _plain(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA) else text
