@@ -102,6 +102,13 @@ def _parser() -> argparse.ArgumentParser:
     reconcile.add_argument("--days", type=int, default=30, help="how far back (default 30)")
     reconcile.set_defaults(command=_reconcile)
 
+    privacy = commands.add_parser("privacy", help="what is kept about a person: print all of it, or forget it")
+    wishes = privacy.add_subparsers(required=True, metavar="ACTION")
+    for name, said in (("export", "print everything as JSON"), ("erase", "forget the person; bookings and books stay, without a name")):
+        wish = wishes.add_parser(name, help=said)
+        wish.add_argument("account", metavar="ACCOUNT", help="an account's id, or its e-mail address")
+        wish.set_defaults(command=_privacy_export if name == "export" else _privacy_erase)
+
     doctor = commands.add_parser("doctor", help="what is configured, what falls back, what needs doing")
     doctor.set_defaults(command=_doctor)
     return parser
@@ -219,6 +226,34 @@ def _reconcile(given: argparse.Namespace, settings: Settings) -> int:
         print(sentence)
     print(f"{found['movements']} movements of the last {given.days} days, {len(found['differences'])} differences.", file=sys.stderr)
     return 1 if found["differences"] else 0
+
+
+def _privacy_export(given: argparse.Namespace, settings: Settings) -> int:
+    import json
+
+    from core import people, privacy
+    from core.engine import Actor
+
+    with closing(_ready(settings)) as house:
+        account = people.find_account(house.engine, given.account)
+        found = privacy.export(house.engine, Actor("", role="operator", channel="cli"), account)
+        print(json.dumps(found, indent=2, ensure_ascii=False))
+    return 0
+
+
+def _privacy_erase(given: argparse.Namespace, settings: Settings) -> int:
+    from core import people, privacy
+    from core.engine import Actor
+
+    with closing(_ready(settings)) as house:
+        account = people.find_account(house.engine, given.account)
+        done = privacy.erase(house.engine, Actor("", role="operator", channel="cli"), account)
+        with house.engine.db.read() as tx:
+            talks = people.conversations_of(tx, account)
+    for conversation_id in talks:
+        shutil.rmtree(settings.data_dir / "uploads" / conversation_id, ignore_errors=True)
+    print(f"Forgotten: {account} ({sum(done.values())} rows changed).")
+    return 0
 
 
 def _ready(settings: Settings) -> House:

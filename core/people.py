@@ -14,7 +14,7 @@ from core.db import upsert
 from core.engine import Engine, new_id
 from core.errors import Invalid, NotAllowed, NotFound
 from core.redact import plain, redact
-from core.schema import account, account_role, link_token, session
+from core.schema import account, account_role, conversation, link_token, session
 
 SESSION_LIFE = {"chat": timedelta(days=90), "console": timedelta(days=14), "api": timedelta(days=365)}
 EMAIL = re.compile(r"[^@\s<>\"'(),;:\\\[\]]+@[^@\s<>\"'(),;:\\\[\]]+\.[^@\s<>\"'(),;:\\\[\]]{2,}")
@@ -164,6 +164,10 @@ def api_token(engine: Engine, account_id: str) -> str:
         if tx.execute(select(account.c.id).where(account.c.id == account_id)).one_or_none() is None:
             raise NotFound(f"There is no account {account_id!r}.")
         return open_session(tx, account_id, "api", now)
+
+
+def conversations_of(tx: Connection, account_id: str) -> list[str]:
+    return list(tx.execute(select(conversation.c.id).where(conversation.c.account_id == account_id).order_by(conversation.c.id)).scalars())
 
 
 def set_contact(tx: Connection, account_id: str, *, name: str, email: str, terms: bool, now: datetime) -> None:
