@@ -134,9 +134,9 @@ def decided_requests(engine: Engine, providers: Sequence[str] | None, *, limit: 
 
 
 def upcoming_bookings(engine: Engine, providers: Sequence[str] | None, *, limit: int = 50) -> list[dict[str, Any]]:
-    """Confirmed bookings that have not taken place yet, the next first. `providers` None means all."""
+    """Confirmed bookings ahead and of the last two days, the next first. `providers` None means all."""
     now = engine.clock()
-    query = select(booking).where(booking.c.status == "CONFIRMED", booking.c.starts_at > now - timedelta(hours=6))
+    query = select(booking).where(booking.c.status == "CONFIRMED", booking.c.starts_at > now - timedelta(hours=48))
     with engine.db.read() as tx:
         rows = tx.execute(_of(query, booking.c.provider_id, providers).order_by(booking.c.starts_at, booking.c.id).limit(limit)).all()
         return [
@@ -144,6 +144,7 @@ def upcoming_bookings(engine: Engine, providers: Sequence[str] | None, *, limit:
                 **facts_of(row),
                 "traveler": str(row.contact.get("name", "")),
                 "requests": str(row.contact.get("requests", "")),
+                "starts_at": row.starts_at,
                 "payout": row.amount - row.fee_amount,
             }
             for row in rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -69,6 +70,10 @@ def test_no_post_counts_without_its_proof(live: Live) -> None:
         f"/provider/requests/{request_id}/approve": "provider",
         f"/provider/requests/{request_id}/decline": "provider",
         f"/provider/bookings/{request_id}/cancel": "provider",
+        f"/provider/bookings/{request_id}/check-in": "provider",
+        f"/provider/bookings/{request_id}/no-show": "provider",
+        f"/provider/requests/{request_id}/counter": "provider",
+        "/payouts/provider/tejo/setup": "provider",
         f"/desk/c/{conversation_id}/claim": "expert",
         f"/desk/c/{conversation_id}/return": "expert",
         "/signout": "operator",
@@ -293,3 +298,23 @@ def test_a_provider_who_cannot_keep_a_booking_gives_everything_back(live: Live, 
     with engine.db.read() as tx:
         assert tx.execute(select(booking.c.status)).scalar_one() == "CANCELLED"
         assert tx.execute(select(refund.c.amount)).scalar_one() == row.amount
+
+
+def test_a_provider_checks_guests_in_once_and_notes_who_stayed_away(live: Live, gateway: MemoryGateway) -> None:
+    engine = live.house.engine
+    provider = live.person("Paul Provider", "provider", "tejo")
+    builders.products(engine, "kayak", "canoe")
+    payment_id = builders.buy(engine, "kayak", "canoe")
+    collect.ensure_link(engine, payment_id)
+    gateway.pay("cs_1")
+    collect.sync(engine, payment_id)
+    with engine.db.read() as tx:
+        rows = {row.product_id: row for row in tx.execute(select(booking))}
+    kayak, canoe = (f"/provider/bookings/{rows[name].id}" for name in ("kayak", "canoe"))
+    assert "Check in" not in provider.get("/provider").text
+    assert provider.post(f"{kayak}/check-in").status_code == 409  # more than a day early
+    engine.clock.at = rows["kayak"].starts_at + timedelta(minutes=5)  # type: ignore[attr-defined]
+    assert provider.post(f"{kayak}/check-in").headers["location"] == "/provider?done=check_in"
+    assert provider.post(f"{kayak}/check-in").status_code == 409
+    assert provider.post(f"{canoe}/no-show").headers["location"] == "/provider?done=no_show"
+    assert builders.statuses(engine.db) == {"kayak": "REDEEMED", "canoe": "CONFIRMED"}

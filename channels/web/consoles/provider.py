@@ -1,6 +1,7 @@
 """The provider's inbox: what is asked, until when, what it brings; answered by a button or in their own words."""
 
 import functools
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
@@ -15,12 +16,14 @@ from channels.web.consoles import words
 from channels.web.session import Seat
 from channels.web.stream import EventStream, touches
 from channels.web.views import page
-from core import cancellations, offers, reports, requests
+from core import attendance, cancellations, offers, reports, requests
 from core.errors import AlreadyDecided, Expired, Invalid, NotFound, Refused, SoldOut, WrongState
 from core.money import Money
 
 SAID = {
     "approve": ("ok", "You said yes. The traveler has been told."),
+    "check_in": ("ok", "Checked in."),
+    "no_show": ("info", "Noted: nobody came. The booking keeps its price."),
     "counter": ("ok", "Your offer was sent. The places are held while the traveler decides."),
     "cancel": ("info", "The booking is cancelled. The traveler has been told and gets everything back."),
     "decline": ("info", "You said no. The traveler has been told, and nothing was charged."),
@@ -50,7 +53,7 @@ def router(house: House) -> APIRouter:
             pending=pending,
             offered=[_offered(engine, one) for one in offers.waiting(engine, mine(seat))],
             decided=[_decided(one) for one in reports.decided_requests(engine, scope(seat))],
-            upcoming=[_booking(one) for one in reports.upcoming_bookings(engine, scope(seat))],
+            upcoming=[_upcoming(engine, one) for one in reports.upcoming_bookings(engine, scope(seat))],
             tone=tone,
             told=told,
             asked_id=asked[0],
@@ -146,6 +149,23 @@ def router(house: House) -> APIRouter:
             return show(request, seat, status=409, tone="warn", told=error.message)
         return RedirectResponse("/provider?done=cancel", status_code=303)
 
+    def attend(request: Request, seat: Seat, booking_id: str, verb: Callable[..., object], done: str) -> Response:
+        try:
+            verb(engine, seat.actor("provider"), booking_id)
+        except (WrongState, NotFound, Refused) as error:
+            return show(request, seat, status=409, tone="warn", told=error.message)
+        return RedirectResponse(f"/provider?done={done}", status_code=303)
+
+    @api.post("/bookings/{booking_id}/check-in")
+    def check_in(request: Request, seat: Provider, booking_id: str, csrf: Annotated[str, Form()] = "") -> Response:
+        session.check_proof(seat, request, csrf)
+        return attend(request, seat, booking_id, attendance.redeem, "check_in")
+
+    @api.post("/bookings/{booking_id}/no-show")
+    def no_show(request: Request, seat: Provider, booking_id: str, csrf: Annotated[str, Form()] = "") -> Response:
+        session.check_proof(seat, request, csrf)
+        return attend(request, seat, booking_id, attendance.no_show, "no_show")
+
     @api.get("/events")
     def events(seat: Provider) -> EventStream:
         topics = tuple(f"provider:{one}" for one in mine(seat))
@@ -217,6 +237,11 @@ def _offered(engine: Any, one: dict[str, Any]) -> dict[str, Any]:
         "amount": Money(one["amount"], one["currency"]).text(),
         "until": f"{words.left(one['valid_until'], engine.clock())[0]} from now",
     }
+
+
+def _upcoming(engine: Any, one: dict[str, Any]) -> dict[str, Any]:
+    now = engine.clock()
+    return {**_booking(one), "near": now >= one["starts_at"] - attendance.EARLY, "begun": now >= one["starts_at"]}
 
 
 VERDICTS = {
