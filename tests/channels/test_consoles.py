@@ -314,6 +314,7 @@ def test_a_provider_checks_guests_in_once_and_notes_who_stayed_away(live: Live, 
     assert "Check in" not in provider.get("/provider").text
     assert provider.post(f"{kayak}/check-in").status_code == 409  # more than a day early
     engine.clock.at = rows["kayak"].starts_at + timedelta(minutes=5)  # type: ignore[attr-defined]
+    provider = live.person("Pia Provider", "provider", "tejo")
     assert provider.post(f"{kayak}/check-in").headers["location"] == "/provider?done=check_in"
     assert provider.post(f"{kayak}/check-in").status_code == 409
     assert provider.post(f"{canoe}/no-show").headers["location"] == "/provider?done=no_show"
