@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, insert, select, text, tuple_, update
+from sqlalchemy import Connection, Date, and_, bindparam, case, insert, select, text, tuple_, update
 
 from core.availability import Want
 from core.db import upsert
 from core.errors import Busy, SoldOut
-from core.schema import hold, slot
+from core.schema import hold, option, resource, slot
 from core.types import Moment
 
 TAKE = text(
@@ -28,7 +28,7 @@ TAKE = text(
     l AS (
       SELECT slot.resource_id, slot.local_date, slot.local_start, slot.capacity, slot.held, slot.booked, slot.closed
       FROM slot JOIN want USING (resource_id, local_date, local_start)
-      ORDER BY 1, 2, 3 FOR UPDATE OF slot),
+      ORDER BY slot.resource_id COLLATE "C", 2, slot.local_start COLLATE "C" FOR UPDATE OF slot),
     ok AS (
       SELECT (SELECT count(*) FROM l JOIN want USING (resource_id, local_date, local_start)
               WHERE NOT l.closed AND l.held + l.booked + want.qty <= least(l.capacity, want.most)) = (SELECT count(*) FROM want) AS ok),
@@ -41,6 +41,17 @@ TAKE = text(
     SELECT count(*) FROM u
     """
 )
+
+
+def stand_still(tx: Connection, option_ids: Iterable[str]) -> None:
+    """Before reading what is on sale in a transaction that will take places: nobody closes or cuts these options until it ends.
+
+    Two takers do not wait for each other, only for a provider's change (`slots.lock`), and it for them. Always resources
+    first, then slots, so that none of them can deadlock. SQLite has one writer, which does the same.
+    """
+    if tx.dialect.name == "postgresql":
+        used = select(option.c.resource_id).where(option.c.id.in_(list(option_ids)))
+        tx.execute(select(resource.c.id).where(resource.c.id.in_(used)).order_by(resource.c.id).with_for_update(read=True)).all()
 
 
 def take(tx: Connection, lines: Mapping[str, Sequence[Want]], *, expires_at: datetime, now: datetime) -> None:
@@ -230,6 +241,6 @@ def drift(tx: Connection) -> list[dict[str, Any]]:
             HAVING s.held <> coalesce(sum(CASE WHEN h.status = 'active' THEN h.quantity END), 0)
                 OR s.booked <> coalesce(sum(CASE WHEN h.status = 'consumed' THEN h.quantity END), 0)
             """
-        )
+        ).columns(local_date=Date())
     )
     return [dict(row._mapping) for row in rows]
