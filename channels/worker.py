@@ -15,7 +15,7 @@ import structlog
 from bot.turn import run_turn
 from channels.bus import Bus
 from channels.delivery import deliver
-from core import conversations, handoff, jobs, requests
+from core import conversations, counters, handoff, jobs, requests
 from core.engine import Engine
 from core.errors import Busy, CoreError, NotFound
 from core.jobs import Job
@@ -40,6 +40,7 @@ HANDLERS: Mapping[str, Handler] = {
     "webhook": lambda engine, given: collect.work_event(engine, given["event_id"]),
     "request.deadline": lambda engine, given: requests.expire_due(engine, given["request_id"]),
     "deliver": lambda engine, _given: deliver(engine),
+    counters.JOB: lambda engine, _given: counters.run(engine),
 }
 KINDS = ("turn", *HANDLERS)
 
@@ -162,7 +163,13 @@ def _rescue(engine: Engine) -> int:
 
 
 Looks = Sequence[tuple[str, Callable[[Engine], object]]]
-LOOKS: Looks = (("jobs", _rescue), ("payments", collect.sweep), ("requests", requests.sweep), ("handoffs", handoff.sweep))
+LOOKS: Looks = (
+    ("jobs", _rescue),
+    ("payments", collect.sweep),
+    ("requests", requests.sweep),
+    ("handoffs", handoff.sweep),
+    ("slots", counters.wake),
+)
 
 
 def sweep(engine: Engine, looks: Looks = LOOKS) -> None:
