@@ -152,14 +152,14 @@ class Before:
             return []
         holds.reclaim(tx, [Want(*key, 0, 0) for key in smaller], now)
         fresh = self._look(tx)
-        takers = _takers(tx, smaller)
+        taken = takers(tx, smaller)
         found = []
         for key in smaller:
             row, of = fresh[key]
             best = max((capacity for _, capacity in of.values()), default=0)
             sold = row.held + row.booked
             lost = {option for option, (_, capacity) in of.items() if capacity == 0 and self._was[key].get(option, 0) > 0}
-            concerned = takers.get(key, []) if sold > best else [one for one in takers.get(key, []) if one.option_id in lost]
+            concerned = taken.get(key, []) if sold > best else [one for one in taken.get(key, []) if one.option_id in lost]
             if concerned:
                 found.append(Shrunk(*key, sold, best, tuple(concerned)))
         return found
@@ -168,7 +168,7 @@ class Before:
         return any(capacity < self._was.get(key, {}).get(option, 0) for option, (_, capacity) in of.items())
 
 
-def _takers(tx: Connection, keys: Sequence[SlotKey]) -> dict[SlotKey, list[Row[Any]]]:
+def takers(tx: Connection, keys: Sequence[SlotKey]) -> dict[SlotKey, list[Row[Any]]]:
     """Who holds or bought places of these slots: booking rows, the earliest booked first."""
     hold, booking = schema.hold, schema.booking
     found: dict[SlotKey, list[Row[Any]]] = {}

@@ -32,7 +32,12 @@ class Seat:
     @property
     def areas(self) -> tuple[tuple[str, str], ...]:
         """What the menu shows, as (address, name)."""
-        entries = (("/ops", "Operations", ()), ("/provider", "Inbox", ("provider",)), ("/desk", "Desk", ("expert",)))
+        entries = (
+            ("/ops", "Operations", ()),
+            ("/provider", "Inbox", ("provider",)),
+            ("/calendar", "Calendar", ("provider",)),
+            ("/desk", "Desk", ("expert",)),
+        )
         return tuple(
             (path, name) for path, name, roles in entries if self.person.has("operator") or any(self.person.has(one) for one in roles)
         )
