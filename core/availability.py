@@ -82,11 +82,9 @@ def starts_at(listed: Listing, local_date: date, local_start: str) -> datetime:
 
 def people(option: Option, units: Mapping[str, int]) -> int:
     """How many persons the units are (an infant may count for nobody)."""
-    total = 0
-    for kind, count in units.items():
-        known = option.unit(kind) or option.unit(ADULT)
-        total += count * (known.pax_count if known else 1)
-    return total
+    counts = {unit.type: unit.pax_count for unit in option.units}
+    usual = counts.get(ADULT, 1)
+    return sum([count * counts.get(kind, usual) for kind, count in units.items()])
 
 
 def quantity_for(option: Option, units: Mapping[str, int], asked: int = 1) -> int:

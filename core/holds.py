@@ -21,10 +21,12 @@ from core.types import Moment
 
 TAKE = text(
     """
-    WITH want AS (
-      SELECT r AS resource_id, d AS local_date, s AS local_start, sum(q) AS qty, min(c) AS most
-      FROM unnest(CAST(:r AS text[]), CAST(:d AS date[]), CAST(:s AS text[]), CAST(:q AS int[]), CAST(:c AS int[])) AS w(r, d, s, q, c)
-      GROUP BY 1, 2, 3),
+    WITH line AS (
+      SELECT b, r, d, s, q, c
+      FROM unnest(CAST(:b AS text[]), CAST(:r AS text[]), CAST(:d AS date[]), CAST(:s AS text[]), CAST(:q AS int[]), CAST(:c AS int[]))
+        AS x(b, r, d, s, q, c)),
+    want AS (
+      SELECT r AS resource_id, d AS local_date, s AS local_start, sum(q) AS qty, min(c) AS most FROM line GROUP BY 1, 2, 3),
     l AS (
       SELECT slot.resource_id, slot.local_date, slot.local_start, slot.capacity, slot.held, slot.booked, slot.closed
       FROM slot JOIN want USING (resource_id, local_date, local_start)
@@ -37,10 +39,14 @@ TAKE = text(
       FROM want JOIN l USING (resource_id, local_date, local_start), ok
       WHERE ok.ok AND slot.resource_id = want.resource_id AND slot.local_date = want.local_date
         AND slot.local_start = want.local_start
+      RETURNING 1),
+    h AS (
+      INSERT INTO hold (booking_id, resource_id, local_date, local_start, quantity, status, expires_at)
+      SELECT b, r, d, s, q, 'active', :until FROM line, ok WHERE ok.ok
       RETURNING 1)
-    SELECT count(*) FROM u
+    SELECT count(*) FROM h
     """
-)
+).bindparams(bindparam("until", type_=Moment))
 
 
 def stand_still(tx: Connection, option_ids: Iterable[str]) -> None:
@@ -64,24 +70,48 @@ def take(tx: Connection, lines: Mapping[str, Sequence[Want]], *, expires_at: dat
     if not wanted:
         return
     _ensure_rows(tx, wanted)
-    if not _try(tx, wanted):
+    if not take_at_once(tx, lines, expires_at):
         reclaim(tx, wanted, now)
-        if not _try(tx, wanted):
+        if not take_at_once(tx, lines, expires_at):
             raise SoldOut("Some of these places have just gone.", bookings=_short(tx, lines))
-    rows = [
-        {
-            "booking_id": booking_id,
-            "resource_id": want.resource_id,
-            "local_date": want.local_date,
-            "local_start": want.local_start,
-            "quantity": want.quantity,
-            "status": "active",
-            "expires_at": expires_at,
+
+
+def take_at_once(tx: Connection, lines: Mapping[str, Sequence[Want]], expires_at: datetime) -> bool:
+    """The hold itself, of all lines or of none, in slots that are there already; False where a place is missing.
+
+    One statement on PostgreSQL, so it may also run by itself in `Database.autocommit`.
+    """
+    rows = [(booking_id, want) for booking_id, line in lines.items() for want in line]
+    if any(want.capacity == 0 for _, want in rows):
+        return False
+    if tx.dialect.name == "postgresql":
+        arrays = {
+            "b": [booking_id for booking_id, _ in rows],
+            "r": [want.resource_id for _, want in rows],
+            "d": [want.local_date for _, want in rows],
+            "s": [want.local_start for _, want in rows],
+            "q": [want.quantity for _, want in rows],
+            "c": [want.capacity for _, want in rows],
         }
-        for booking_id, line in lines.items()
-        for want in line
-    ]
-    tx.execute(insert(hold), rows)
+        return int(tx.execute(TAKE, {**arrays, "until": expires_at}).scalar_one()) == len(rows)
+    if not _count(tx, _sum(want for _, want in rows)):
+        return False
+    tx.execute(
+        insert(hold),
+        [
+            {
+                "booking_id": booking_id,
+                "resource_id": want.resource_id,
+                "local_date": want.local_date,
+                "local_start": want.local_start,
+                "quantity": want.quantity,
+                "status": "active",
+                "expires_at": expires_at,
+            }
+            for booking_id, want in rows
+        ],
+    )
+    return True
 
 
 def _sum(lines: Iterable[Want]) -> list[Want]:
@@ -100,18 +130,8 @@ def _ensure_rows(tx: Connection, wanted: Sequence[Want]) -> None:
     tx.execute(upsert(tx)(slot).on_conflict_do_nothing(), rows)
 
 
-def _try(tx: Connection, wanted: Sequence[Want]) -> bool:
-    if any(want.capacity == 0 for want in wanted):
-        return False
-    if tx.dialect.name == "postgresql":
-        arrays = {
-            "r": [w.resource_id for w in wanted],
-            "d": [w.local_date for w in wanted],
-            "s": [w.local_start for w in wanted],
-            "q": [w.quantity for w in wanted],
-            "c": [w.capacity for w in wanted],
-        }
-        return int(tx.execute(TAKE, arrays).scalar_one()) == len(wanted)
+def _count(tx: Connection, wanted: Sequence[Want]) -> bool:
+    """SQLite has one writer, so sorted conditional updates in one transaction decide as one statement does."""
     with tx.begin_nested() as savepoint:
         for want in wanted:
             done = tx.execute(
