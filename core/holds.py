@@ -49,6 +49,15 @@ TAKE = text(
 ).bindparams(bindparam("until", type_=Moment))
 
 
+_FREE = (
+    "resource_id = :r AND local_date = :d AND local_start = :s AND NOT closed "
+    "AND held + booked + :q <= capacity AND held + booked + :q <= :c"
+)
+FITS = text(f"SELECT 1 FROM slot WHERE {_FREE}").bindparams(bindparam("d", type_=Date))  # noqa: S608
+COUNT_UP = text(f"UPDATE slot SET held = held + :q WHERE {_FREE}").bindparams(bindparam("d", type_=Date))  # noqa: S608
+HOLD = insert(hold)
+
+
 def stand_still(tx: Connection, option_ids: Iterable[str]) -> None:
     """Before reading what is on sale in a transaction that will take places: nobody closes or cuts these options until it ends.
 
@@ -69,11 +78,12 @@ def take(tx: Connection, lines: Mapping[str, Sequence[Want]], *, expires_at: dat
     wanted = _sum(want for line in lines.values() for want in line)
     if not wanted:
         return
-    _ensure_rows(tx, wanted)
+    if take_at_once(tx, lines, expires_at):
+        return
+    _ensure_rows(tx, wanted)  # whoever comes first to a slot makes it; after that nobody has to ask
+    reclaim(tx, wanted, now)
     if not take_at_once(tx, lines, expires_at):
-        reclaim(tx, wanted, now)
-        if not take_at_once(tx, lines, expires_at):
-            raise SoldOut("Some of these places have just gone.", bookings=_short(tx, lines))
+        raise SoldOut("Some of these places have just gone.", bookings=_short(tx, lines))
 
 
 def take_at_once(tx: Connection, lines: Mapping[str, Sequence[Want]], expires_at: datetime) -> bool:
@@ -97,7 +107,7 @@ def take_at_once(tx: Connection, lines: Mapping[str, Sequence[Want]], expires_at
     if not _count(tx, _sum(want for _, want in rows)):
         return False
     tx.execute(
-        insert(hold),
+        HOLD,
         [
             {
                 "booking_id": booking_id,
@@ -131,23 +141,13 @@ def _ensure_rows(tx: Connection, wanted: Sequence[Want]) -> None:
 
 
 def _count(tx: Connection, wanted: Sequence[Want]) -> bool:
-    """SQLite has one writer, so sorted conditional updates in one transaction decide as one statement does."""
-    with tx.begin_nested() as savepoint:
-        for want in wanted:
-            done = tx.execute(
-                update(slot)
-                .where(
-                    *_is(want),
-                    ~slot.c.closed,
-                    slot.c.held + slot.c.booked + want.quantity <= slot.c.capacity,
-                    slot.c.held + slot.c.booked + want.quantity <= want.capacity,
-                )
-                .values(held=slot.c.held + want.quantity)
-            )
-            if done.rowcount != 1:
-                savepoint.rollback()
-                return False
-    return True
+    """SQLite has one writer, so what was looked at in a transaction cannot change before it is written."""
+    asked = [
+        {"r": want.resource_id, "d": want.local_date, "s": want.local_start, "q": want.quantity, "c": want.capacity} for want in wanted
+    ]
+    if len(asked) > 1 and not all(tx.execute(FITS, one).first() for one in asked):
+        return False
+    return all(tx.execute(COUNT_UP, one).rowcount == 1 for one in asked)
 
 
 def _is(want: Want) -> tuple[Any, ...]:
