@@ -94,7 +94,7 @@ def remove_feed(engine: Engine, actor: Actor, feed_id: str) -> None:
     now = engine.clock()
     with engine.db.write() as tx:
         feed = _own_feed(tx, actor, feed_id)
-        slots.lock(tx, [feed.resource_id])
+        slots.lock(tx, [feed.resource_id], now.date())
         tx.execute(delete(exception).where(exception.c.source == f"{FEED}{feed_id}"))
         tx.execute(delete(calendar_feed).where(calendar_feed.c.id == feed_id))
         slots.fit(tx, {feed.resource_id}, now.date())
@@ -173,7 +173,7 @@ def took(engine: Engine, feed_id: str, text: str, *, etag: str = "", last_modifi
         row = tx.execute(select(calendar_feed).where(calendar_feed.c.id == feed_id).with_for_update()).one_or_none()
         if row is None:
             return {"events": 0, "days": 0, "conflicts": 0}
-        slots.lock(tx, [row.resource_id])
+        slots.lock(tx, [row.resource_id], now.date())
         source = f"{FEED}{feed_id}"
         known = tx.execute(select(exception.c.from_date, exception.c.to_date, exception.c.local_start).where(exception.c.source == source))
         before = sorted(tuple(one) for one in known)

@@ -75,7 +75,7 @@ def switch(engine: Engine, actor: Actor, scope: Literal["PROVIDER", "PRODUCT"], 
     table = schema.provider if scope == "PROVIDER" else schema.product
     with engine.db.write() as tx:
         about = subject(tx, actor, scope, scope_id)
-        slots.lock(tx, about.resource_ids)
+        slots.lock(tx, about.resource_ids, now.date())
         before = tx.execute(select(table.c.accepting).where(table.c.id == scope_id)).scalar_one()
         if before != on:
             tx.execute(update(table).where(table.c.id == scope_id).values(accepting=on))
@@ -219,7 +219,7 @@ def _change(
     seen: Look = look or (lambda tx, about: [_as_json(one) for one in _rows(tx, about.scope, about.id, *(over or (date.min, date.max)))])
     with engine.db.write() as tx:
         about = subject(tx, actor, scope, scope_id)
-        slots.lock(tx, about.resource_ids)
+        slots.lock(tx, about.resource_ids, now.date())
         was, had = slots.Before(tx, about.resource_ids, now.date()), seen(tx, about)
         apply(tx)
         shrunk = was.shrunk(tx, now)

@@ -394,6 +394,15 @@ fee_rule = Table(
     UniqueConstraint("party", "scope", "scope_id"),
 )
 
+# The words of what is on sale, for reading misspelt ones; brought up to date after an import.
+
+search_term = Table(
+    "search_term",
+    metadata,
+    Column("term", String(40), primary_key=True),
+    Column("docs", Integer, nullable=False),
+)
+
 # What catalogue files brought in: a load is one import, an entry what a record was when it was last taken in, and a change
 # some rows that wait for the load's switch-over. A load that never became live is leftover, and the next import removes it.
 

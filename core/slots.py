@@ -189,11 +189,18 @@ def takers(tx: Connection, keys: Sequence[SlotKey]) -> dict[SlotKey, list[Row[An
     return found
 
 
-def lock(tx: Connection, resource_ids: Collection[str]) -> None:
+def lock(tx: Connection, resource_ids: Collection[str], today: date) -> None:
     """Let nobody take places of these resources until this transaction ends, and wait for those who are taking some now.
 
-    `holds.stand_still` is the other side. SQLite has one writer, which does the same.
+    `holds.stand_still` is the other side. Then the slots from yesterday on, in the one order there is. SQLite has one writer.
     """
-    table = schema.resource
-    if tx.dialect.name == "postgresql":
-        tx.execute(select(table.c.id).where(table.c.id.in_(list(resource_ids))).order_by(table.c.id).with_for_update(key_share=True)).all()
+    if tx.dialect.name != "postgresql":
+        return
+    table, slot, ids = schema.resource.c, schema.slot.c, list(resource_ids)
+    tx.execute(select(table.id).where(table.id.in_(ids)).order_by(table.id).with_for_update(key_share=True)).all()
+    tx.execute(
+        select(slot.resource_id)
+        .where(slot.resource_id.in_(ids), slot.local_date >= today - timedelta(days=1))
+        .order_by(slot.resource_id.collate("C"), slot.local_date, slot.local_start.collate("C"))
+        .with_for_update()
+    ).all()

@@ -280,6 +280,7 @@ def _paid(tx: Connection, engine: Engine, row: Row[Any], fetched: FetchedPayment
     lost: list[Row[Any]] = []
     mine = bookings_of(tx, row.id)
     holds.stand_still(tx, [one.option_id for one in mine])  # before any slot is touched, as everybody does
+    holds.lock_bookings(tx, [one.id for one in mine])
     for one in mine:
         (done if _secure(tx, engine, one, now) else lost).append(one)
     gone = "the places were gone when the payment arrived"

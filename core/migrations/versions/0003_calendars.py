@@ -1,4 +1,4 @@
-"""Calendars of other places, read and shared, and finding what was said of a thing in the audit log."""
+"""Calendars of other places, read and shared; what was said of a thing, found in the audit log; the words of what is on sale."""
 
 from __future__ import annotations
 
@@ -59,9 +59,16 @@ def upgrade() -> None:
     op.create_index(op.f("ix_calendar_link_provider_id"), "calendar_link", ["provider_id"])
     op.create_index(op.f("ix_calendar_link_resource_id"), "calendar_link", ["resource_id"])
     op.create_index("ix_audit_log_subject", "audit_log", ["subject", "id"])
+    op.create_table(
+        "search_term",
+        sa.Column("term", sa.String(length=40), nullable=False),
+        sa.Column("docs", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("term", name=op.f("pk_search_term")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("search_term")
     op.drop_index("ix_audit_log_subject", table_name="audit_log")
     op.drop_table("calendar_link")
     op.drop_table("calendar_feed")
