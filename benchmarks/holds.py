@@ -61,7 +61,7 @@ class Count:
 
 
 def together(workers: int, seconds: float, act: Callable[[int, random.Random], bool], *, until_refused: bool = False) -> Count:
-    """`workers` threads call `act` until the time is over (or everybody was refused once); False is a refusal, Busy a deadlock."""
+    """`workers` threads call `act` until the time is over (or everybody was refused once); False is a refusal, Busy from the database a deadlock."""
     gate = threading.Barrier(workers + 1)
     found = Count()
     lock = threading.Lock()
@@ -75,8 +75,10 @@ def together(workers: int, seconds: float, act: Callable[[int, random.Random], b
             began = time.perf_counter()
             try:
                 held = act(number, draw)
-            except Busy:
-                mine.deadlocks += 1
+            except Busy as error:
+                if error.__cause__ is not None:  # the database gave up on a wait; else somebody was a moment earlier
+                    mine.deadlocks += 1
+                mine.refused += 1
                 continue
             mine.took.append(time.perf_counter() - began)
             mine.done += held

@@ -88,9 +88,10 @@ class Life:
             if not self.free:
                 return
             id = self.free.pop()
-        now = self.clock()
+        now, wants = self.clock(), self.wants(draw)
         with self.db.write() as tx:
-            holds.take(tx, {id: self.wants(draw)}, expires_at=now + timedelta(seconds=draw.choice([5, 60, 600])), now=now)
+            holds.stand_still(tx, {f"{want.resource_id}-1" for want in wants})
+            holds.take(tx, {id: wants}, expires_at=now + timedelta(seconds=draw.choice([5, 60, 600])), now=now)
         with self.lock:
             self.live.append(id)
 

@@ -91,12 +91,16 @@ def take(tx: Connection, lines: Mapping[str, Sequence[Want]], *, expires_at: dat
     wanted = _sum(want for line in lines.values() for want in line)
     if not wanted:
         return
-    if take_at_once(tx, lines, expires_at):
+    if tx.dialect.name == "postgresql":
+        _ensure_rows(tx, wanted)  # before the first lock: a row made later would be locked out of order
+    elif take_at_once(tx, lines, expires_at):
         return
-    _ensure_rows(tx, wanted)  # whoever comes first to a slot makes it; after that nobody has to ask
-    reclaim(tx, wanted, now)
+    else:
+        _ensure_rows(tx, wanted)
     if not take_at_once(tx, lines, expires_at):
-        raise SoldOut("Some of these places have just gone.", bookings=_short(tx, lines))
+        reclaim(tx, wanted, now)
+        if not take_at_once(tx, lines, expires_at):
+            raise SoldOut("Some of these places have just gone.", bookings=_short(tx, lines))
 
 
 def take_at_once(tx: Connection, lines: Mapping[str, Sequence[Want]], expires_at: datetime) -> bool:
