@@ -28,11 +28,18 @@ def arguments(doc: str, *, db: bool = True) -> argparse.ArgumentParser:
 @contextlib.contextmanager
 def database(kind: str) -> Iterator[Database]:
     """A fresh migrated database in a temporary folder, durable as in production (synchronous=FULL, fsync on)."""
+    with durable(kind) as (opened, _server):
+        yield opened
+
+
+@contextlib.contextmanager
+def durable(kind: str) -> Iterator[tuple[Database, Any]]:
+    """The same, with the PostgreSQL server it is on (None on SQLite), for its own tools."""
     with tempfile.TemporaryDirectory(prefix="bench") as folder:
         if kind == "sqlite":
             opened = Database(f"sqlite:///{folder}/bench.db")
             upgrade(opened)
-            yield opened
+            yield opened, None
             opened.close()
             return
         from tests.postgres import Postgres
@@ -41,7 +48,7 @@ def database(kind: str) -> Iterator[Database]:
         try:
             opened = Database(server.fresh())
             upgrade(opened)
-            yield opened
+            yield opened, server
             opened.close()
         finally:
             server.stop()

@@ -1,4 +1,4 @@
-"""The command line: traveloure demo | serve | worker | chat | migrate | catalog | doctor."""
+"""The command line: traveloure demo | serve | worker | chat | migrate | catalog | verify-slots | doctor."""
 
 from __future__ import annotations
 
@@ -108,6 +108,10 @@ def _parser() -> argparse.ArgumentParser:
         wish = wishes.add_parser(name, help=said)
         wish.add_argument("account", metavar="ACCOUNT", help="an account's id, or its e-mail address")
         wish.set_defaults(command=_privacy_export if name == "export" else _privacy_erase)
+
+    verify = commands.add_parser("verify-slots", help="compare the places counted in every slot with its holds")
+    verify.add_argument("--repair", action="store_true", help="set the counters that differ")
+    verify.set_defaults(command=_verify_slots)
 
     doctor = commands.add_parser("doctor", help="what is configured, what falls back, what needs doing")
     doctor.set_defaults(command=_doctor)
@@ -323,6 +327,23 @@ def _catalog_export(given: argparse.Namespace, settings: Settings) -> int:
         counts = export(house.engine.db, given.path, given.format, progress=_progress)
         print(f"Wrote {_counted(counts)} to {given.path}.")
         return 0
+
+
+def _verify_slots(given: argparse.Namespace, settings: Settings) -> int:
+    """Ends with 1 where something is wrong and was not mended."""
+    from core import counters
+
+    with closing(_ready(settings)) as house:
+        found = counters.verify(house.engine, repair=given.repair)
+    for one in found["drift"]:
+        at = f"{one['resource']} {one['date']} {one['start']}".strip()
+        said = f"holds say {one['held_by_holds']} held and {one['booked_by_holds']} booked"
+        print(f"{at}: counted {one['held']} held and {one['booked']} booked, {said}")
+    for one in found["oversold"]:
+        print(f"{one['resource']} {one['date']} {one['start']}: {one['taken']} places are taken of {one['capacity']}", file=sys.stderr)
+    wrong = len(found["drift"])
+    print(f"{found['slots']:,} slots, {wrong:,} counted wrong, {found['repaired']:,} mended.")
+    return 1 if found["oversold"] or wrong > found["repaired"] else 0
 
 
 def _report(report: Report, verb: str) -> int:

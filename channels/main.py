@@ -37,7 +37,7 @@ def build(settings: Settings, gateway: Gateway | None = None) -> House:
     database = Database(settings.database)
     bus = Bus()
     database.listen(bus.announced)
-    rules = replace(Rules(), public_url=settings.base_url)
+    rules = replace(Rules(), public_url=settings.base_url, local_calendars=settings.local_calendars)
     engine = Engine(db=database, gateway=gateway or choose_gateway(settings), clock=now, rules=rules)
     return House(settings, engine, bus)
 

@@ -36,6 +36,9 @@ class Settings(BaseSettings):
     stripe_publishable_key: str = Field("", alias="STRIPE_PUBLISHABLE_KEY")
     stripe_webhook_secret: SecretStr | None = Field(None, alias="STRIPE_WEBHOOK_SECRET")
 
+    # calendars of providers: whether one may be on this very machine
+    local_calendars: bool = Field(False, alias="LOCAL_CALENDARS")
+
     # pages that may embed the chat
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(("*",), alias="ALLOWED_ORIGINS")
 

@@ -14,8 +14,9 @@ import structlog
 
 from bot.turn import run_turn
 from channels.bus import Bus
+from channels.calendars import pull
 from channels.delivery import deliver
-from core import conversations, handoff, jobs, requests
+from core import calendars, conversations, counters, handoff, jobs, requests
 from core.engine import Engine
 from core.errors import Busy, CoreError, NotFound
 from core.jobs import Job
@@ -43,6 +44,8 @@ HANDLERS: Mapping[str, Handler] = {
     "webhook": lambda engine, given: inbox.work_event(engine, given["event_id"]),
     "request.deadline": lambda engine, given: requests.expire_due(engine, given["request_id"]),
     "deliver": lambda engine, _given: deliver(engine),
+    calendars.JOB: lambda engine, given: pull(engine, given["feed_id"]),
+    counters.JOB: lambda engine, _given: counters.run(engine),
 }
 KINDS = ("turn", *HANDLERS)
 
@@ -172,6 +175,8 @@ LOOKS: Looks = (
     ("balances", balances.sweep),
     ("payouts", payouts.sweep),
     ("handoffs", handoff.sweep),
+    ("slots", counters.wake),
+    ("calendars", calendars.sweep),
 )
 
 

@@ -109,6 +109,7 @@ def paid(tx: Connection, rules: Rules, payment_id: str, now: datetime) -> bool:
     if found is None:
         return False
     row = tx.execute(select(booking).where(booking.c.id == found.booking_id).with_for_update()).one()
+    holds.stand_still(tx, [row.option_id])
     if row.status != "CONFIRMED":
         return False
     try:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, select
 
-from core.catalogue import ADULT, Listing, Option, Rule, Start, listing
+from core.catalogue import ADULT, Exception_, Listing, Option, Rule, Start, listing
 from core.engine import Engine
 from core.errors import Invalid, Refused, SoldOut
 from core.schema import slot
@@ -82,11 +82,9 @@ def starts_at(listed: Listing, local_date: date, local_start: str) -> datetime:
 
 def people(option: Option, units: Mapping[str, int]) -> int:
     """How many persons the units are (an infant may count for nobody)."""
-    total = 0
-    for kind, count in units.items():
-        known = option.unit(kind) or option.unit(ADULT)
-        total += count * (known.pax_count if known else 1)
-    return total
+    counts = {unit.type: unit.pax_count for unit in option.units}
+    usual = counts.get(ADULT, 1)
+    return sum([count * counts.get(kind, usual) for kind, count in units.items()])
 
 
 def quantity_for(option: Option, units: Mapping[str, int], asked: int = 1) -> int:
@@ -101,17 +99,13 @@ def capacity_on(listed: Listing, option: Option, day: date, local_start: str) ->
     product = listed.product
     if not (product.published and product.accepting and listed.provider.accepting):
         return 0
-    override: int | None = None
-    for exception in listed.exceptions:
-        if not (exception.from_date <= day <= exception.to_date) or exception.local_start not in ("", local_start):
-            continue
-        if exception.scope == "RESOURCE" and exception.scope_id != option.resource_id:
-            continue
-        if exception.closed:
+    if listed.exceptions:
+        here = [one for one in listed.exceptions if _applies(one, option, day, local_start)]
+        if _closed(here):
             return 0
-        override = exception.capacity if override is None else override
-    if override is not None:
-        return override
+        override = min((one for one in here if one.capacity is not None), key=_narrowness, default=None)
+        if override is not None and override.capacity is not None:
+            return override.capacity
     match product.availability_mode:
         case "CALENDAR":
             return option.resource_capacity if option.resource_capacity is not None else 1
@@ -122,16 +116,33 @@ def capacity_on(listed: Listing, option: Option, day: date, local_start: str) ->
             return rule.capacity if rule else 0
 
 
+def _applies(exception: Exception_, option: Option, day: date, local_start: str) -> bool:
+    if not exception.from_date <= day <= exception.to_date or exception.local_start not in ("", local_start):
+        return False
+    return exception.scope != "RESOURCE" or exception.scope_id == option.resource_id
+
+
+def _closed(here: Sequence[Exception_]) -> bool:
+    """A product may be opened on a day its provider has closed for all; what closes the resource or the product itself always counts."""
+    closing = {one.scope for one in here if one.closed}
+    if closing == {"PROVIDER"}:
+        return not any(one.scope == "PRODUCT" and not one.closed for one in here)
+    return bool(closing)
+
+
+NARROW = {"RESOURCE": 0, "PRODUCT": 1, "PROVIDER": 2}
+
+
+def _narrowness(one: Exception_) -> tuple[int, bool, int, date, int]:
+    """The narrowest comes first: resource before product before provider, this very start, the shortest stretch."""
+    return NARROW[one.scope], one.local_start == "", (one.to_date - one.from_date).days, one.from_date, one.capacity or 0
+
+
 def unruled(listed: Listing, option: Option, day: date, local_start: str) -> bool:
     """True where the weekly rules know no such start on a day that nobody closed."""
     if listed.product.availability_mode != "INVENTORY" or not (listed.product.accepting and listed.provider.accepting):
         return False
-    exceptional = any(
-        one.from_date <= day <= one.to_date
-        and one.local_start in ("", local_start)
-        and (one.scope != "RESOURCE" or one.scope_id == option.resource_id)
-        for one in listed.exceptions
-    )
+    exceptional = any(_applies(one, option, day, local_start) for one in listed.exceptions)
     return not exceptional and _rule_on(option.rules, day, local_start) is None
 
 
@@ -246,24 +257,32 @@ def _check_nights(listed: Listing, option: Option, ask: Ask, rules: Rules) -> No
         raise Invalid("end_date", "The check-out date has to be after the check-in date.")
     if nights > rules.max_nights:
         raise Invalid("end_date", f"Up to {rules.max_nights} nights can be booked at once.")
-    least, most = option.min_nights or 1, option.max_nights or rules.max_nights
-    for restriction in option.restrictions:
-        if restriction.from_date <= ask.local_date <= restriction.to_date and restriction.weekdays >> ask.local_date.weekday() & 1:
-            least = max(least, restriction.min_nights or 1)
-            most = min(most, restriction.max_nights or most)
-            if restriction.closed_to_arrival:
-                raise Refused(f"{listed.product.title} takes no arrivals on {ask.local_date:%A %d %B}.")
-        leaving = ask.end_date
-        if (
-            restriction.closed_to_departure
-            and restriction.from_date <= leaving <= restriction.to_date
-            and restriction.weekdays >> leaving.weekday() & 1
-        ):
-            raise Refused(f"{listed.product.title} has no departures on {leaving:%A %d %B}.")
+    least, most, closed = _stay_limits(option, ask.local_date, rules)
+    if closed:
+        raise Refused(f"{listed.product.title} takes no arrivals on {ask.local_date:%A %d %B}.")
+    if _no_departure(option, ask.end_date):
+        raise Refused(f"{listed.product.title} has no departures on {ask.end_date:%A %d %B}.")
     if nights < least:
         raise Invalid("end_date", f"{listed.product.title} can be booked from {least} nights on.", min_nights=least)
     if nights > most:
         raise Invalid("end_date", f"{listed.product.title} can be booked for up to {most} nights.", max_nights=most)
+
+
+def _stay_limits(option: Option, arrival: date, rules: Rules) -> tuple[int, int, bool]:
+    """(fewest nights, most nights, closed to arrival) for a stay that begins on this day."""
+    least, most, closed = option.min_nights or 1, option.max_nights or rules.max_nights, False
+    for one in option.restrictions:
+        if one.from_date <= arrival <= one.to_date and one.weekdays >> arrival.weekday() & 1:
+            least, most = max(least, one.min_nights or 1), min(most, one.max_nights or most)
+            closed = closed or one.closed_to_arrival
+    return least, most, closed
+
+
+def _no_departure(option: Option, leaving: date) -> bool:
+    return any(
+        one.closed_to_departure and one.from_date <= leaving <= one.to_date and one.weekdays >> leaving.weekday() & 1
+        for one in option.restrictions
+    )
 
 
 SlotKey = tuple[str, date, str]
@@ -279,13 +298,14 @@ def touched(tx: Connection, resource_ids: Iterable[str], first: date, last: date
 
 
 def free(want: Want, slots: Mapping[SlotKey, Any]) -> int:
-    """Places left in the slot of a want."""
+    """Places left in the slot of a want; UNLIMITED where there is no limit, however many were sold."""
     row = slots.get((want.resource_id, want.local_date, want.local_start))
     if row is None or want.capacity == 0:
         return want.capacity
-    return (
-        0 if row.closed else max(0, min(row.capacity, want.capacity if want.capacity < UNLIMITED else row.capacity) - row.held - row.booked)
-    )
+    if row.closed:
+        return 0
+    most = min(row.capacity, want.capacity)
+    return UNLIMITED if most >= UNLIMITED else max(0, int(most - row.held - row.booked))
 
 
 def vacancies(listed: Listing, option: Option, days: Iterable[date], slots: Mapping[SlotKey, Any]) -> list[Vacancy]:
@@ -293,23 +313,30 @@ def vacancies(listed: Listing, option: Option, days: Iterable[date], slots: Mapp
     found = []
     for day in days:
         for start in option.starts or (Start("", ("",)),):
-            capacities = [capacity_on(listed, option, day, label) for label in start.occupies]
-            left = min(
-                free(Want(option.resource_id, day, label, 1, capacity), slots)
-                for label, capacity in zip(start.occupies, capacities, strict=True)
+            parts = []
+            for label in start.occupies:
+                capacity = capacity_on(listed, option, day, label)
+                row = slots.get((option.resource_id, day, label))
+                if row is not None:
+                    capacity = 0 if row.closed else min(capacity, row.capacity)
+                parts.append((capacity, free(Want(option.resource_id, day, label, 1, capacity), slots)))
+            found.append(
+                Vacancy(day, start.at, _status(parts), 0 if any(most == 0 for most, _ in parts) else min(left for _, left in parts))
             )
-            found.append(Vacancy(day, start.at, _status(min(capacities), left), left))
     return found
 
 
-def _status(capacity: int, left: int) -> str:
-    if capacity == 0:
+def _status(parts: Sequence[tuple[int, int]]) -> str:
+    """OCTO's word for (capacity, left) of every slot that a start occupies, all or none."""
+    if any(capacity == 0 for capacity, _ in parts):
         return "CLOSED"
+    left = min(spare for _, spare in parts)
     if left == 0:
         return "SOLD_OUT"
-    if capacity >= UNLIMITED:
+    if left >= UNLIMITED:
         return "FREESALE"
-    return "LIMITED" if left < LIMITED_BELOW and capacity > left else "AVAILABLE"
+    few = left < LIMITED_BELOW and any(spare == left < capacity for capacity, spare in parts)
+    return "LIMITED" if few else "AVAILABLE"
 
 
 def is_free(listed: Listing, option: Option, ask: Ask, slots: Mapping[SlotKey, Any]) -> bool:
@@ -353,6 +380,41 @@ def available_days(
         }
         for day, of_day in by_day.items()
     ]
+
+
+def available_stays(
+    engine: Engine, product_id: str, first: date, last: date, *, option_id: str | None = None, party: int = 1
+) -> list[dict[str, Any]]:
+    """Unbroken stretches of free nights between two days, long enough for the shortest stay that may begin in them.
+
+    Each is {"from": first arrival, "to": last departure (the morning after the last free night), "nights", "vacancies" (rooms
+    free in every one of them), "arrivals": days on which a stay may begin}. `last` is the last night looked at.
+    """
+    days = available_days(engine, product_id, first, last, option_id=option_id, party=party)
+    with engine.db.read() as tx:
+        listed = listing(tx, product_id)
+    if not listed.is_stay:
+        raise Invalid("product", f"{listed.product.title} is not sold by the night; ask for its days.")
+    option, rules = listed.option(option_id), engine.rules
+    rooms = {date.fromisoformat(day["date"]): day["vacancies"] for day in days if day["bookable"]}
+    found = []
+    for stretch in ranges([day.isoformat() for day in rooms]):
+        start, end = date.fromisoformat(stretch["from"]), date.fromisoformat(stretch["to"]) + timedelta(days=1)
+        nights = [start + timedelta(days=i) for i in range((end - start).days)]
+        arrivals = [day.isoformat() for day in nights if _may_arrive(option, day, end, rules)]
+        if arrivals:
+            spare = min(rooms[day] for day in nights)
+            found.append(
+                {"from": start.isoformat(), "to": end.isoformat(), "nights": len(nights), "vacancies": spare, "arrivals": arrivals}
+            )
+    return found
+
+
+def _may_arrive(option: Option, day: date, end: date, rules: Rules) -> bool:
+    """Is there a stay that begins on this day and leaves by `end`?"""
+    least, most, closed = _stay_limits(option, day, rules)
+    longest = min(most, (end - day).days)
+    return not closed and any(not _no_departure(option, day + timedelta(days=nights)) for nights in range(least, longest + 1))
 
 
 def ranges(days: Sequence[str]) -> list[dict[str, str]]:

@@ -253,6 +253,7 @@ def _book(
     deposits = _deposits_by(method, row.terms)
     lines = carts.items(tx, basket.id)
     own = [line for line in lines if line.kind == "own"]
+    holds.stand_still(tx, [line.option_id for line in own])
     listed = listings(tx, [line.product_id for line in own])
     _check_limits(tx, engine, owner, lines)
     moved = carts.reprice(tx, engine, basket.id, basket.promo_code, now)

@@ -189,6 +189,7 @@ def commit(engine: Engine, actor: Actor, proposal_id: str) -> dict[str, Any]:
         if offer.kind != KIND or offer.status != "live" or offer.expires_at <= now:
             raise Expired("That preview is no longer current. Ask for the change again and confirm the new one.")
         row = tx.execute(select(booking).where(booking.c.id == offer.terms["booking_id"]).with_for_update()).one()
+        holds.stand_still(tx, [row.option_id])
         shown = offer.terms["values"]
         ask = Ask(
             row.product_id,

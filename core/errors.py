@@ -6,6 +6,7 @@ CoreError
 │   ├── Invalid         a value that can never be right (carries the field and the rule)
 │   ├── NotAllowed      this person may not do this
 │   ├── SoldOut         the places are gone (carries what was wanted)
+│   ├── PlacesSold      what is to be closed or cut is held or sold (carries the bookings concerned)
 │   ├── PriceChanged    the frozen price no longer holds (carries old and new)
 │   ├── Expired         a hold, proposal, offer or request ran out
 │   ├── AlreadyDecided  somebody decided first (carries who, what and when)
@@ -56,6 +57,12 @@ class NotAllowed(Refused):
 
 class SoldOut(Refused):
     code = "sold_out"
+
+
+class PlacesSold(Refused):
+    """`facts["bookings"]` lists who holds or bought the places: booking_id, reference, title, date, start, quantity, status."""
+
+    code = "places_sold"
 
 
 class PriceChanged(Refused):

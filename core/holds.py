@@ -11,24 +11,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, insert, select, text, tuple_, update
+from sqlalchemy import Connection, Date, Integer, and_, bindparam, case, insert, select, text, tuple_, update
 
 from core.availability import Want
 from core.db import upsert
 from core.errors import Busy, SoldOut
-from core.schema import hold, slot
+from core.schema import hold, option, resource, slot
 from core.types import Moment
 
 TAKE = text(
     """
-    WITH want AS (
-      SELECT r AS resource_id, d AS local_date, s AS local_start, sum(q) AS qty, min(c) AS most
-      FROM unnest(CAST(:r AS text[]), CAST(:d AS date[]), CAST(:s AS text[]), CAST(:q AS int[]), CAST(:c AS int[])) AS w(r, d, s, q, c)
-      GROUP BY 1, 2, 3),
+    WITH line AS (
+      SELECT b, r, d, s, q, c
+      FROM unnest(CAST(:b AS text[]), CAST(:r AS text[]), CAST(:d AS date[]), CAST(:s AS text[]), CAST(:q AS int[]), CAST(:c AS int[]))
+        AS x(b, r, d, s, q, c)),
+    want AS (
+      SELECT r AS resource_id, d AS local_date, s AS local_start, sum(q) AS qty, min(c) AS most FROM line GROUP BY 1, 2, 3),
     l AS (
       SELECT slot.resource_id, slot.local_date, slot.local_start, slot.capacity, slot.held, slot.booked, slot.closed
       FROM slot JOIN want USING (resource_id, local_date, local_start)
-      ORDER BY 1, 2, 3 FOR UPDATE OF slot),
+      ORDER BY slot.resource_id COLLATE "C", 2, slot.local_start COLLATE "C" FOR UPDATE OF slot),
     ok AS (
       SELECT (SELECT count(*) FROM l JOIN want USING (resource_id, local_date, local_start)
               WHERE NOT l.closed AND l.held + l.booked + want.qty <= least(l.capacity, want.most)) = (SELECT count(*) FROM want) AS ok),
@@ -37,10 +39,47 @@ TAKE = text(
       FROM want JOIN l USING (resource_id, local_date, local_start), ok
       WHERE ok.ok AND slot.resource_id = want.resource_id AND slot.local_date = want.local_date
         AND slot.local_start = want.local_start
+      RETURNING 1),
+    h AS (
+      INSERT INTO hold (booking_id, resource_id, local_date, local_start, quantity, status, expires_at)
+      SELECT b, r, d, s, q, 'active', :until FROM line, ok WHERE ok.ok
       RETURNING 1)
-    SELECT count(*) FROM u
+    SELECT count(*) FROM h
     """
+).bindparams(bindparam("until", type_=Moment))
+
+
+TAKE_ONE = text(
+    """
+    WITH u AS (
+      UPDATE slot SET held = held + :q
+      WHERE resource_id = :r AND local_date = :d AND local_start = :s AND NOT closed AND held + booked + :q <= least(capacity, :c)
+      RETURNING 1)
+    INSERT INTO hold (booking_id, resource_id, local_date, local_start, quantity, status, expires_at)
+    SELECT :b, :r, :d, :s, :q, 'active', :until FROM u RETURNING id
+    """
+).bindparams(bindparam("until", type_=Moment), bindparam("d", type_=Date), bindparam("q", type_=Integer), bindparam("c", type_=Integer))
+"""The same for one slot, which is shorter by half: the lock on a hot row is held for less."""
+
+
+_FREE = (
+    "resource_id = :r AND local_date = :d AND local_start = :s AND NOT closed "
+    "AND held + booked + :q <= capacity AND held + booked + :q <= :c"
 )
+FITS = text(f"SELECT 1 FROM slot WHERE {_FREE}").bindparams(bindparam("d", type_=Date))  # noqa: S608
+COUNT_UP = text(f"UPDATE slot SET held = held + :q WHERE {_FREE}").bindparams(bindparam("d", type_=Date))  # noqa: S608
+HOLD = insert(hold)
+
+
+def stand_still(tx: Connection, option_ids: Iterable[str]) -> None:
+    """Before reading what is on sale in a transaction that will take places: nobody closes or cuts these options until it ends.
+
+    Two takers do not wait for each other, only for a provider's change (`slots.lock`), and it for them. Always resources
+    first, then slots, so that none of them can deadlock. SQLite has one writer, which does the same.
+    """
+    if tx.dialect.name == "postgresql":
+        used = select(option.c.resource_id).where(option.c.id.in_(list(option_ids)))
+        tx.execute(select(resource.c.id).where(resource.c.id.in_(used)).order_by(resource.c.id).with_for_update(read=True)).all()
 
 
 def take(tx: Connection, lines: Mapping[str, Sequence[Want]], *, expires_at: datetime, now: datetime) -> None:
@@ -52,25 +91,58 @@ def take(tx: Connection, lines: Mapping[str, Sequence[Want]], *, expires_at: dat
     wanted = _sum(want for line in lines.values() for want in line)
     if not wanted:
         return
-    _ensure_rows(tx, wanted)
-    if not _try(tx, wanted):
+    if tx.dialect.name == "postgresql":
+        _ensure_rows(tx, wanted)  # before the first lock: a row made later would be locked out of order
+    elif take_at_once(tx, lines, expires_at):
+        return
+    else:
+        _ensure_rows(tx, wanted)
+    if not take_at_once(tx, lines, expires_at):
         reclaim(tx, wanted, now)
-        if not _try(tx, wanted):
+        if not take_at_once(tx, lines, expires_at):
             raise SoldOut("Some of these places have just gone.", bookings=_short(tx, lines))
-    rows = [
-        {
-            "booking_id": booking_id,
-            "resource_id": want.resource_id,
-            "local_date": want.local_date,
-            "local_start": want.local_start,
-            "quantity": want.quantity,
-            "status": "active",
-            "expires_at": expires_at,
+
+
+def take_at_once(tx: Connection, lines: Mapping[str, Sequence[Want]], expires_at: datetime) -> bool:
+    """The hold itself, of all lines or of none, in slots that are there already; False where a place is missing.
+
+    One statement on PostgreSQL, so it may also run by itself in `Database.autocommit`.
+    """
+    rows = [(booking_id, want) for booking_id, line in lines.items() for want in line]
+    if any(want.capacity == 0 for _, want in rows):
+        return False
+    if tx.dialect.name == "postgresql" and len(rows) == 1:
+        booking_id, want = rows[0]
+        one = {"b": booking_id, "r": want.resource_id, "d": want.local_date, "s": want.local_start, "q": want.quantity, "c": want.capacity}
+        return tx.execute(TAKE_ONE, {**one, "until": expires_at}).first() is not None
+    if tx.dialect.name == "postgresql":
+        arrays = {
+            "b": [booking_id for booking_id, _ in rows],
+            "r": [want.resource_id for _, want in rows],
+            "d": [want.local_date for _, want in rows],
+            "s": [want.local_start for _, want in rows],
+            "q": [want.quantity for _, want in rows],
+            "c": [want.capacity for _, want in rows],
         }
-        for booking_id, line in lines.items()
-        for want in line
-    ]
-    tx.execute(insert(hold), rows)
+        return int(tx.execute(TAKE, {**arrays, "until": expires_at}).scalar_one()) == len(rows)
+    if not _count(tx, _sum(want for _, want in rows)):
+        return False
+    tx.execute(
+        HOLD,
+        [
+            {
+                "booking_id": booking_id,
+                "resource_id": want.resource_id,
+                "local_date": want.local_date,
+                "local_start": want.local_start,
+                "quantity": want.quantity,
+                "status": "active",
+                "expires_at": expires_at,
+            }
+            for booking_id, want in rows
+        ],
+    )
+    return True
 
 
 def _sum(lines: Iterable[Want]) -> list[Want]:
@@ -89,34 +161,14 @@ def _ensure_rows(tx: Connection, wanted: Sequence[Want]) -> None:
     tx.execute(upsert(tx)(slot).on_conflict_do_nothing(), rows)
 
 
-def _try(tx: Connection, wanted: Sequence[Want]) -> bool:
-    if any(want.capacity == 0 for want in wanted):
+def _count(tx: Connection, wanted: Sequence[Want]) -> bool:
+    """SQLite has one writer, so what was looked at in a transaction cannot change before it is written."""
+    asked = [
+        {"r": want.resource_id, "d": want.local_date, "s": want.local_start, "q": want.quantity, "c": want.capacity} for want in wanted
+    ]
+    if len(asked) > 1 and not all(tx.execute(FITS, one).first() for one in asked):
         return False
-    if tx.dialect.name == "postgresql":
-        arrays = {
-            "r": [w.resource_id for w in wanted],
-            "d": [w.local_date for w in wanted],
-            "s": [w.local_start for w in wanted],
-            "q": [w.quantity for w in wanted],
-            "c": [w.capacity for w in wanted],
-        }
-        return int(tx.execute(TAKE, arrays).scalar_one()) == len(wanted)
-    with tx.begin_nested() as savepoint:
-        for want in wanted:
-            done = tx.execute(
-                update(slot)
-                .where(
-                    *_is(want),
-                    ~slot.c.closed,
-                    slot.c.held + slot.c.booked + want.quantity <= slot.c.capacity,
-                    slot.c.held + slot.c.booked + want.quantity <= want.capacity,
-                )
-                .values(held=slot.c.held + want.quantity)
-            )
-            if done.rowcount != 1:
-                savepoint.rollback()
-                return False
-    return True
+    return all(tx.execute(COUNT_UP, one).rowcount == 1 for one in asked)
 
 
 def _is(want: Want) -> tuple[Any, ...]:
@@ -138,19 +190,10 @@ def _short(tx: Connection, lines: Mapping[str, Sequence[Want]]) -> list[str]:
 def reclaim(tx: Connection, wanted: Sequence[Want], now: datetime) -> int:
     """Give back expired holds of these slots; returns how many."""
     keys = [(w.resource_id, w.local_date, w.local_start) for w in wanted]
-    query = (
-        select(hold.c.id)
-        .where(
-            hold.c.status == "active",
-            hold.c.expires_at <= bindparam("now", now, Moment),
-            tuple_(hold.c.resource_id, hold.c.local_date, hold.c.local_start).in_(keys),
-        )
-        .order_by(hold.c.id)
+    these = and_(
+        hold.c.expires_at <= bindparam("now", now, Moment), tuple_(hold.c.resource_id, hold.c.local_date, hold.c.local_start).in_(keys)
     )
-    if tx.dialect.name == "postgresql":
-        query = query.with_for_update(skip_locked=True)
-    ids = [row.id for row in tx.execute(query)]
-    return _end(tx, and_(hold.c.id.in_(ids), hold.c.expires_at <= now), "expired") if ids else 0
+    return _end(tx, these, "expired")
 
 
 def consume(tx: Connection, booking_ids: Sequence[str], now: datetime) -> bool:
@@ -227,7 +270,30 @@ def give_back(tx: Connection, booking_ids: Sequence[str]) -> None:
     _end(tx, hold.c.booking_id.in_(booking_ids), "released", source="consumed")
 
 
+def lock_slots(tx: Connection, which: Any) -> None:
+    """Lock the slots of some holds in the one order there is, before any of them is touched.
+
+    Whoever changes a hold has its slot first, so holds need no locks of their own, and nobody can deadlock. Call it with all
+    bookings a transaction is about, where it ends their holds one by one. SQLite has one writer.
+    """
+    if tx.dialect.name != "postgresql":
+        return
+    of = select(hold.c.resource_id, hold.c.local_date, hold.c.local_start).where(which)
+    tx.execute(
+        select(slot.c.resource_id)
+        .where(tuple_(slot.c.resource_id, slot.c.local_date, slot.c.local_start).in_(of))
+        .order_by(slot.c.resource_id.collate("C"), slot.c.local_date, slot.c.local_start.collate("C"))
+        .with_for_update()
+    ).all()
+
+
+def lock_bookings(tx: Connection, booking_ids: Sequence[str]) -> None:
+    """`lock_slots` for every hold of these bookings."""
+    lock_slots(tx, hold.c.booking_id.in_(list(booking_ids)))
+
+
 def _end(tx: Connection, which: Any, status: str, *, source: str = "active") -> int:
+    lock_slots(tx, and_(hold.c.status == source, which))
     ended = tx.execute(
         update(hold)
         .where(hold.c.status == source, which)
@@ -269,6 +335,6 @@ def drift(tx: Connection) -> list[dict[str, Any]]:
             HAVING s.held <> coalesce(sum(CASE WHEN h.status = 'active' THEN h.quantity END), 0)
                 OR s.booked <> coalesce(sum(CASE WHEN h.status = 'consumed' THEN h.quantity END), 0)
             """
-        )
+        ).columns(local_date=Date())
     )
     return [dict(row._mapping) for row in rows]

@@ -51,6 +51,7 @@ def counter(
         if request.status != "countered" or request.respond_by <= now:  # a newer offer may take the place of one's own
             requests.ensure_open(tx, request, now)
         row = tx.execute(select(booking).where(booking.c.id == request.booking_id).with_for_update()).one()
+        holds.stand_still(tx, [row.option_id])
         before = requests.live_offer(tx, request_id)
         listed = listing(tx, row.product_id)
         ask = _ask(row, before, local_date, end_date, local_start)

@@ -7,10 +7,10 @@ code; mandatory extras; taxes. Each line is rounded once, half away from zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.availability import Ask, people, quantity_for
 from core.catalogue import ADULT, Adjustment, Listing, Option, Plan, Rate
@@ -19,11 +19,11 @@ from core.money import percent
 
 LAYERS = {"DATE": 0, "SEASON": 1, "WEEKDAY": 2}
 QUOTE = "quote"
-DISCOUNTS = ("length_of_stay", "early_bird", "last_minute", "group", "promo")
+PER = {"BOOKING": (False, False), "PERSON": (True, False), "NIGHT": (False, True), "PERSON_NIGHT": (True, True)}
+"""What an amount is multiplied by: people, nights."""
 
 
-@dataclass(frozen=True, slots=True)
-class PriceLine:
+class PriceLine(NamedTuple):
     """`kind` base, discount, promo, extra, tax or included_tax; `amount` minor units (an included tax adds nothing)."""
 
     kind: str
@@ -48,29 +48,39 @@ class Price:
 
 def base_on(plan: Plan, day: date) -> tuple[int, str]:
     """The base price of one day and the name of the rate that gave it ("" for the plan's own)."""
+    return bases(plan, [day])[0]
+
+
+def bases(plan: Plan, days: Sequence[date]) -> list[tuple[int, str]]:
+    """The base price of each of some days in a row, with the name of the rate that gave it."""
     if plan.amount is None:
         raise Refused("This is priced on request. Ask for a quote and the provider will answer with a price.")
-    fitting = [rate for rate in plan.rates if _applies(rate, day)]
-    if not fitting:
-        return plan.amount, ""
-    best = min(fitting, key=lambda rate: (LAYERS[rate.layer], -rate.priority, _span(rate), rate.id))
-    if best.amount is not None:
-        return best.amount, best.name
-    return max(0, plan.amount + percent(plan.amount, best.bps or 0)), best.name
+    first, last = days[0], days[-1]
+    near = [rate for rate in plan.rates if (rate.from_date or first) <= last and (rate.to_date or last) >= first]
+    if not near:
+        return [(plan.amount, "")] * len(days)
+    near.sort(key=_precedence)
+    usual = (plan.amount, "")
+    ready = [(rate.weekdays, rate.from_date or first, rate.to_date or last, (_amount(rate, plan.amount), rate.name)) for rate in near]
+    found = []
+    for day in days:
+        bit = 1 << day.weekday()
+        for weekdays, begins, ends, base in ready:
+            if weekdays & bit and begins <= day <= ends:
+                found.append(base)
+                break
+        else:
+            found.append(usual)
+    return found
 
 
-def _applies(rate: Rate, day: date) -> bool:
-    return (
-        bool(rate.weekdays >> day.weekday() & 1)
-        and (rate.from_date is None or rate.from_date <= day)
-        and (rate.to_date is None or day <= rate.to_date)
-    )
+def _amount(rate: Rate, base: int) -> int:
+    return rate.amount if rate.amount is not None else max(0, base + percent(base, rate.bps or 0))
 
 
-def _span(rate: Rate) -> int:
-    if rate.from_date is None or rate.to_date is None:
-        return 10**6
-    return (rate.to_date - rate.from_date).days
+def _precedence(rate: Rate) -> tuple[int, int, int, str]:
+    span = 10**6 if rate.from_date is None or rate.to_date is None else (rate.to_date - rate.from_date).days
+    return LAYERS[rate.layer], -rate.priority, span, rate.id
 
 
 def price(listed: Listing, ask: Ask, *, today: date, promo: str | None = None) -> Price:
@@ -81,13 +91,14 @@ def price(listed: Listing, ask: Ask, *, today: date, promo: str | None = None) -
     quantity = quantity_for(option, units, ask.quantity)
     if plan.model == "QUOTE":
         return Price(plan.currency, 0, 0, (PriceLine(QUOTE, plan.id, 0, "price on request", {}),), units, quantity)
+    head_count = people(option, units) or sum(units.values())
     lines = _base_lines(option, ask, units, quantity)
     base = sum(line.amount for line in lines)
-    lines += _discounts(listed, option, ask, units, base, today, promo)
+    lines += _discounts(listed, ask, head_count, base, today, promo)
     net = max(0, sum(line.amount for line in lines))
-    lines += _additions(listed, ask, people(option, units) or sum(units.values()), net, "extra")
+    lines += _additions(listed, ask, head_count, net, "extra")
     taxed = max(0, sum(line.amount for line in lines))
-    taxes = _additions(listed, ask, people(option, units) or sum(units.values()), taxed, "tax")
+    taxes = _additions(listed, ask, head_count, taxed, "tax")
     lines += taxes
     total = max(0, sum(line.amount for line in lines))
     return Price(plan.currency, total, sum(line.amount for line in taxes), tuple(lines), units, quantity)
@@ -121,8 +132,7 @@ def _base_lines(option: Option, ask: Ask, units: Mapping[str, int], quantity: in
 
 def _night_lines(plan: Plan, ask: Ask, quantity: int) -> list[PriceLine]:
     groups: dict[tuple[int, str], int] = {}
-    for day in ask.days():
-        key = base_on(plan, day)
+    for key in bases(plan, ask.days()):
         groups[key] = groups.get(key, 0) + 1
     lines = []
     for (each, name), nights in groups.items():
@@ -140,30 +150,32 @@ def _night_lines(plan: Plan, ask: Ask, quantity: int) -> list[PriceLine]:
     return lines
 
 
-def _discounts(
-    listed: Listing, option: Option, ask: Ask, units: Mapping[str, int], base: int, today: date, promo: str | None
-) -> list[PriceLine]:
+def _discounts(listed: Listing, ask: Ask, head_count: int, base: int, today: date, promo: str | None) -> list[PriceLine]:
     ahead = (ask.local_date - today).days
-    head_count = people(option, units) or sum(units.values())
     measure = {"length_of_stay": ask.nights, "early_bird": ahead, "last_minute": ahead, "group": head_count}
+    best_of: dict[str, tuple[int, str, Adjustment]] = {}
+    for one in listed.adjustments:
+        if one.kind in measure and _reached(one, measure[one.kind]) and _in_dates(one, ask.local_date):
+            rank = (_worth(one, base), one.id, one)
+            slot = "ahead" if one.kind in ("early_bird", "last_minute") else one.kind
+            if slot not in best_of or rank[:2] < best_of[slot][:2]:
+                best_of[slot] = rank
     lines: list[PriceLine] = []
-    for kinds in (("length_of_stay",), ("early_bird", "last_minute"), ("group",)):
-        fitting = [a for a in listed.adjustments if a.kind in kinds and _reached(a, measure[a.kind]) and _in_dates(a, ask.local_date)]
-        if fitting:
-            best = min(fitting, key=lambda a: (_worth(a, base), a.id))
-            lines.append(PriceLine("discount", best.id, _worth(best, base), best.name or best.kind.replace("_", " "), {"bps": best.bps}))
+    for slot in ("length_of_stay", "ahead", "group"):
+        if slot in best_of:
+            worth, _, one = best_of[slot]
+            lines.append(PriceLine("discount", one.id, worth, one.name or one.kind.replace("_", " "), {"bps": one.bps}))
     if promo:
         offers = [a for a in listed.adjustments if a.kind == "promo" and (a.code or "").upper() == promo.upper() and _in_dates(a, today)]
         if offers:
             best = min(offers, key=lambda a: (_worth(a, base), a.id))
             lines.append(PriceLine("promo", best.id, _worth(best, base), f"Code {promo.upper()}", {"code": promo.upper()}))
     floor = -base
-    kept: list[PriceLine] = []
-    for line in lines:  # never below nothing
-        amount = max(line.amount, floor)
-        floor -= amount
-        kept.append(PriceLine(line.kind, line.rule, amount, line.text, line.facts))
-    return kept
+    for at, line in enumerate(lines):  # never below nothing
+        if line.amount < floor:
+            lines[at] = line._replace(amount=floor)
+        floor -= lines[at].amount
+    return lines
 
 
 def on_quote(lines: Iterable[Mapping[str, Any]]) -> bool:
@@ -192,17 +204,19 @@ def _worth(adjustment: Adjustment, base: int) -> int:
 
 def _additions(listed: Listing, ask: Ask, head_count: int, base: int, kind: str) -> list[PriceLine]:
     lines = []
-    nights = max(1, ask.nights)
-    times = {"BOOKING": 1, "PERSON": head_count, "NIGHT": nights, "PERSON_NIGHT": head_count * nights}
     for adjustment in listed.adjustments:
         if adjustment.kind != kind or not _in_dates(adjustment, ask.local_date):
             continue
-        if adjustment.per not in times:
+        if adjustment.per not in PER:
             raise Invalid("per", f"An amount is per BOOKING, PERSON, NIGHT or PERSON_NIGHT, not {adjustment.per!r}.")
         if adjustment.included:
             share = base - base * 10_000 // (10_000 + (adjustment.bps or 0))
             lines.append(PriceLine("included_tax", adjustment.id, 0, f"includes {adjustment.name}", {"included": share}))
             continue
-        amount = percent(base, adjustment.bps) if adjustment.bps is not None else (adjustment.amount or 0) * times[adjustment.per]
+        if adjustment.bps is not None:
+            amount = percent(base, adjustment.bps)
+        else:
+            by_person, by_night = PER[adjustment.per]
+            amount = (adjustment.amount or 0) * (head_count if by_person else 1) * (max(1, ask.nights) if by_night else 1)
         lines.append(PriceLine(kind, adjustment.id, amount, adjustment.name or kind, {"bps": adjustment.bps, "per": adjustment.per}))
     return lines

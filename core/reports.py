@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
+from core import counters
 from core.bookings import facts_of
 from core.engine import Engine
 from core.payments import ledger
@@ -200,7 +201,7 @@ def recent_conversations(engine: Engine, *, limit: int = 40) -> list[dict[str, A
 
 
 def health(engine: Engine) -> dict[str, Any]:
-    """Counters of the day: conversations, bookings and payments by status, jobs, and whether the ledger sums to zero."""
+    """Counters of the day: conversations, bookings and payments by status, jobs, whether the ledger sums to zero and the slots are the sum of their holds."""
     now = engine.clock()
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     with engine.db.read() as tx:
@@ -225,6 +226,7 @@ def health(engine: Engine) -> dict[str, Any]:
             ),
             "outbound": by(outbound.c.state),
             "unbalanced": ledger.unbalanced(tx),
+            "counters": counters.last(tx),
         }
 
 

@@ -267,6 +267,45 @@ availability_exception = Table(
     Index("ix_availability_exception_scope", "scope", "scope_id", "from_date"),
 )
 
+# Calendars of other places: a feed is one that a provider gave us to read, a link one of ours that others read. A link's
+# token stays readable, because a provider copies the address again and all it opens is busy days, which are in the same database.
+
+calendar_feed = Table(
+    "calendar_feed",
+    metadata,
+    _id(),
+    _ref("provider_id", "provider.id"),
+    _ref("resource_id", "resource.id"),
+    Column("name", String(80), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("state", String(10), nullable=False),  # new, ok, failing
+    Column("etag", String(300), nullable=False, server_default=""),
+    Column("last_modified", String(100), nullable=False, server_default=""),
+    Column("events", Integer, nullable=False, server_default="0"),  # that block something, as last taken in
+    Column("error", String(300), nullable=False, server_default=""),
+    Column("failures", Integer, nullable=False, server_default="0"),  # in a row
+    Column("conflicts", Json, nullable=False),  # bookings of ours on days that the other calendar has taken
+    Column("checked_at", Moment),
+    Column("taken_at", Moment),  # when it was last read in whole
+    Column("next_at", Moment, nullable=False),
+    Column("created_by", String(64), nullable=False, server_default=""),
+    Column("created_at", Moment, nullable=False),
+    Index("ix_calendar_feed_due", "next_at"),
+)
+
+calendar_link = Table(
+    "calendar_link",
+    metadata,
+    Column("token", String(64), primary_key=True),
+    _ref("provider_id", "provider.id"),
+    _ref("resource_id", "resource.id"),
+    _ref("option_id", "option.id", null=True, index=False),  # NULL: everything that uses the resource
+    Column("name", String(80), nullable=False),
+    Column("created_by", String(64), nullable=False, server_default=""),
+    Column("created_at", Moment, nullable=False),
+    Column("revoked_at", Moment),
+)
+
 slot = Table(
     "slot",
     metadata,
@@ -353,6 +392,15 @@ fee_rule = Table(
     Column("min_amount", BigInteger),
     Column("max_amount", BigInteger),
     UniqueConstraint("party", "scope", "scope_id"),
+)
+
+# The words of what is on sale, for reading misspelt ones; brought up to date after an import.
+
+search_term = Table(
+    "search_term",
+    metadata,
+    Column("term", String(40), primary_key=True),
+    Column("docs", Integer, nullable=False),
 )
 
 # What catalogue files brought in: a load is one import, an entry what a record was when it was last taken in, and a change
@@ -899,4 +947,5 @@ audit_log = Table(
     Column("verb", String(40), nullable=False),
     Column("subject", String(120), nullable=False, server_default=""),
     Column("detail", Json, nullable=False),
+    Index("ix_audit_log_subject", "subject", "id"),
 )

@@ -8,25 +8,31 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
+from math import asin, cos, degrees, radians, sin, sqrt
 from typing import Any
 
-from sqlalchemy import Connection, Text, TextClause, bindparam, cast, exists, func, literal, or_, select, text
+from sqlalchemy import Connection, Select, Text, TextClause, bindparam, cast, exists, func, literal, or_, select, text
 
-from core import availability, pricing
+from core import availability, pricing, spelling
 from core.availability import Ask
 from core.catalogue import ADULT, Listing, listings
 from core.engine import Engine
 from core.errors import Invalid, Refused
 from core.schema import destination, product
+from core.spelling import fold as fold
 
 KINDS = ("stay", "activity", "dining", "transport", "guide")
-SORTS = ("recommended", "price", "rating", "time")
+SORTS = ("recommended", "price", "rating", "time", "distance")
+KM = 111.195  # of one degree along a meridian
+FAR = 60.0  # km from a city's middle in which its products may lie
+RATINGS = (45, 40, 35, 30)  # tenths; a facet counts from each on
 CANDIDATES = 240
+FACETS = 20_000  # products that are counted at most
 ENOUGH = 60  # so many with every word, and those with some of them are not looked for
 
 
@@ -49,6 +55,9 @@ class Wish:
     sort: str = "recommended"
     limit: int = 6
     offset: int = 0
+    near: tuple[float, float] | None = None  # latitude, longitude
+    within_km: float = 25.0  # of `near`
+    facets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +74,17 @@ class Offer:
     from_amount: int | None
     currency: str
     score: float
+    distance_km: float | None = None
 
 
-def fold(words: str) -> str:
-    """Lower case, plain letters."""
-    if words.isascii():
-        return words.lower()
-    return "".join(c for c in unicodedata.normalize("NFKD", words.lower()) if not unicodedata.combining(c))
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`corrected` maps a word as it was written to the one that was read. `facets` counts what fits by the catalogue, before dates
+    and prices of the day: {"kind", "price", "rating", "tag"} -> [{"value", "count"}]; empty unless asked for."""
+
+    offers: list[Offer]
+    corrected: Mapping[str, str]
+    facets: Mapping[str, list[dict[str, Any]]]
 
 
 IDLE = frozenset(
@@ -131,12 +144,18 @@ def terms(words: str) -> list[str]:
 
 def search(engine: Engine, wish: Wish) -> list[Offer]:
     """Offers that are really free for the dates and party, best first. Raises Invalid for values that can never be right."""
+    return explore(engine, wish).offers
+
+
+def explore(engine: Engine, wish: Wish) -> Found:
+    """The same, with what was read differently than it was written, and counts to narrow down by. Raises Invalid."""
     _check(wish)
     now = engine.clock()
     with engine.db.read() as tx:
-        found = _candidates(tx, wish)
-        if not found:
-            return []
+        corrected = _corrections(tx, wish)
+        if corrected:
+            wish = replace(wish, words=" ".join(corrected.get(word, word) for word in terms(wish.words)))
+        found, facets = _candidates(tx, wish)
         offers: list[Offer] = []
         at, size, enough = 0, max(8, wish.offset + wish.limit), wish.offset + wish.limit
         if wish.sort in ("price", "time"):  # the from price only hints at the price for these people and days, so look further
@@ -144,14 +163,28 @@ def search(engine: Engine, wish: Wish) -> list[Offer]:
         while at < len(found) and len(offers) < enough:
             batch = found[at : at + size]
             at, size = at + size, min(60, 2 * size)
-            listed = listings(tx, [product_id for product_id, _ in batch])
+            listed = listings(tx, [one.id for one in batch])
             slots = _slots(tx, listed.values(), wish)
-            for product_id, score in batch:
-                if product_id in listed:
-                    offer = _offer(engine, listed[product_id], wish, slots, score, now)
+            for one in batch:
+                if one.id in listed:
+                    offer = _offer(engine, listed[one.id], wish, slots, one.score, now)
                     if offer is not None:
-                        offers.append(offer)
-    return _sorted(offers, wish)[wish.offset : wish.offset + wish.limit]
+                        offers.append(offer if one.km is None else replace(offer, distance_km=round(one.km, 2)))
+    return Found(_sorted(offers, wish)[wish.offset : wish.offset + wish.limit], corrected, facets)
+
+
+def _corrections(tx: Connection, wish: Wish) -> Mapping[str, str]:
+    strange = spelling.unknown(tx, terms(wish.words)) if wish.words else []
+    return spelling.nearest(tx, [word for word in strange if not _finds(tx, word)])
+
+
+def _finds(tx: Connection, word: str) -> bool:
+    """Whether any text has this word, in whatever form."""
+    if tx.dialect.name == "sqlite":
+        query = text("SELECT 1 FROM product_text WHERE product_text MATCH :word LIMIT 1")
+        return tx.execute(query, {"word": f'{{title tags body}} : "{word}"'}).first() is not None
+    query = text("SELECT 1 FROM product_text WHERE document @@ to_tsquery('english', :word) LIMIT 1")
+    return tx.execute(query, {"word": word}).first() is not None
 
 
 def _check(wish: Wish) -> None:
@@ -165,27 +198,78 @@ def _check(wish: Wish) -> None:
         raise Invalid("end_date", "The end has to be after the start.")
     if wish.units is not None and (sum(wish.units.values()) < 1 or sum(wish.units.values()) > 500):
         raise Invalid("party", "How many people are you? Between 1 and 500 can be searched for.")
+    if wish.near is not None and not (-90 <= wish.near[0] <= 90 and -180 <= wish.near[1] <= 180):
+        raise Invalid("near", "A latitude is between -90 and 90, a longitude between -180 and 180.")
+    if not 0 < wish.within_km <= 500:
+        raise Invalid("within_km", "Between 0 and 500 km around a place can be searched.")
+    if wish.sort == "distance" and wish.near is None:
+        raise Invalid("near", "To sort by distance, say from where.")
 
 
-def _candidates(tx: Connection, wish: Wish) -> list[tuple[str, float]]:
-    """(product id, score) that fit by the catalogue alone, best first."""
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    id: str
+    score: float
+    km: float | None
+
+
+def _candidates(tx: Connection, wish: Wish) -> tuple[list[_Candidate], Mapping[str, list[dict[str, Any]]]]:
+    """What fits by the catalogue alone, best first, and the facets of all of it."""
     asked = terms(wish.words)
-    rows = _matching(tx, asked, wish) if asked else _best(tx, wish)
+    around = None if wish.near is None else _around(tx, wish.near, wish.within_km)
+    if around == []:
+        return [], {}
+    rows = _matching(tx, asked, wish) if asked else _best(tx, wish, around)
+    km: Mapping[str, float] = {}
+    if wish.near is not None:
+        km = _distances(tx, wish.near, [row.id for row in rows])
+        rows = [row for row in rows if km[row.id] <= wish.within_km]
+    facets = _facets(tx, wish, around, [row.id for row in rows] if asked or wish.near is not None else None) if wish.facets else {}
     best = max((float(row.score) for row in rows), default=0.0) or 1.0
     scored = [(row, _quality(row) + (6.0 * float(row.score) / best if asked else 0.0)) for row in rows]
     if wish.sort == "price":
         scored.sort(key=lambda pair: (pair[0].from_amount if pair[0].from_amount is not None else 1 << 60, pair[0].id))
     elif wish.sort == "rating":
         scored.sort(key=lambda pair: (-(pair[0].rating_tenths or 0), -pair[1], pair[0].id))
+    elif wish.sort == "distance":
+        scored.sort(key=lambda pair: (km[pair[0].id], pair[0].id))
     else:
         scored.sort(key=lambda pair: (-pair[1], pair[0].id))
-    return [(row.id, score) for row, score in scored[:CANDIDATES]]
+    return [_Candidate(row.id, score, km.get(row.id)) for row, score in scored[:CANDIDATES]], facets
 
 
-def _best(tx: Connection, wish: Wish) -> Sequence[Any]:
-    """Without words: the best rated, or the cheapest, of a city and kind."""
+def _around(tx: Connection, near: tuple[float, float], within_km: float) -> list[str]:
+    """The cities whose products may lie within reach."""
+    rows = tx.execute(select(destination.c.id, destination.c.latitude, destination.c.longitude)).all()
+    return [row.id for row in rows if kilometres(near, (row.latitude, row.longitude)) <= within_km + FAR]
+
+
+def kilometres(a: tuple[float, float], b: tuple[float, float]) -> float:
+    """The great circle between two (latitude, longitude)."""
+    one, other = radians(a[0]), radians(b[0])
+    h = sin((other - one) / 2) ** 2 + cos(one) * cos(other) * sin(radians(b[1] - a[1]) / 2) ** 2
+    return 2 * asin(min(1.0, sqrt(h))) * degrees(1) * KM
+
+
+WHERE = (func.coalesce(product.c.latitude, destination.c.latitude), func.coalesce(product.c.longitude, destination.c.longitude))
+
+
+def _distances(tx: Connection, near: tuple[float, float], ids: Sequence[str]) -> dict[str, float]:
+    """Kilometres of each product; one that does not say where it is counts as in the middle of its city."""
+    found: dict[str, float] = {}
+    for at in range(0, len(ids), 500):
+        query = select(product.c.id, *WHERE).join(destination, destination.c.id == product.c.destination_id)
+        for id, latitude, longitude in tx.execute(query.where(product.c.id.in_(ids[at : at + 500]))):
+            found[id] = kilometres(near, (latitude, longitude))
+    return found
+
+
+def _fitting(query: Select[Any], wish: Wish, around: Sequence[str] | None) -> Select[Any]:
+    """Narrowed by everything the catalogue knows but words."""
     c = product.c
-    query = select(c.id, c.rating_tenths, c.rating_count, c.from_amount, literal(0.0).label("score")).where(c.published)
+    query = query.where(c.published)
+    if around is not None:
+        query = query.where(c.destination_id.in_(around))
     if wish.city:
         query = query.where(c.destination_id == wish.city)
     if wish.kind:
@@ -194,8 +278,56 @@ def _best(tx: Connection, wish: Wish) -> Sequence[Any]:
         query = query.where(cast(c.tags, Text).contains(json.dumps(tag), autoescape=True))
     if wish.budget is not None:  # discounts can undercut the from price, but not by more than half
         query = query.where(or_(c.from_amount.is_(None), c.from_amount <= 2 * wish.budget))
+    return query
+
+
+def _facets(tx: Connection, wish: Wish, around: Sequence[str] | None, ids: Sequence[str] | None) -> dict[str, list[dict[str, Any]]]:
+    """Counts of kind, price (thirds of the from prices), rating (from so many on) and the commonest tags."""
+    c = product.c
+    query = select(c.kind, c.from_amount, c.rating_tenths, c.tags)
+    if ids is None:
+        rows = tx.execute(_fitting(query, wish, around).limit(FACETS)).all()
+    else:
+        rows = [row for at in range(0, len(ids), 500) for row in tx.execute(query.where(c.id.in_(ids[at : at + 500])))]
+    kinds, tags = Counter(row.kind for row in rows), Counter(tag for row in rows for tag in row.tags)
+    amounts = sorted(row.from_amount for row in rows if row.from_amount is not None)
+    edges = [amounts[len(amounts) // 3], amounts[2 * len(amounts) // 3]] if amounts else []
+    levels = Counter("low" if one < edges[0] else "middle" if one < edges[1] else "high" for one in amounts)
+    rated = [row.rating_tenths or 0 for row in rows]
+    return {
+        "kind": [{"value": kind, "count": count} for kind, count in sorted(kinds.items(), key=lambda one: (-one[1], one[0]))],
+        "price": [{"value": level, "count": levels[level], **_bounds(level, edges)} for level in ("low", "middle", "high") if edges],
+        "rating": [{"value": least / 10, "count": sum(1 for one in rated if one >= least)} for least in RATINGS],
+        "tag": [{"value": tag, "count": count} for tag, count in sorted(tags.items(), key=lambda one: (-one[1], one[0]))[:20]],
+    }
+
+
+def _bounds(level: str, edges: Sequence[int]) -> dict[str, int | None]:
+    """Minor units: from this price on, and below that one."""
+    least = {"low": None, "middle": edges[0], "high": edges[1]}[level]
+    below = {"low": edges[0], "middle": edges[1], "high": None}[level]
+    return {"from": least, "below": below}
+
+
+def _best(tx: Connection, wish: Wish, around: Sequence[str] | None) -> Sequence[Any]:
+    """Without words: the best rated, the cheapest or the nearest of a city and kind."""
+    c = product.c
+    query = select(c.id, c.rating_tenths, c.rating_count, c.from_amount, literal(0.0).label("score"))
+    query = _fitting(query, wish, around)
+    if wish.near is not None:  # a box first, as the database can compare; the true distance is looked at afterwards
+        latitude, longitude = wish.near
+        high = wish.within_km / KM
+        wide = high / max(0.01, cos(radians(latitude)))
+        query = query.join(destination, destination.c.id == c.destination_id).where(
+            WHERE[0].between(latitude - high, latitude + high), WHERE[1].between(longitude - wide, longitude + wide)
+        )
     by_rating = (func.coalesce(c.rating_tenths, 0).desc(), QUALITY.desc())
-    order = {"price": (c.from_amount.is_(None), c.from_amount), "rating": by_rating}.get(wish.sort, (QUALITY.desc(),))
+    orders: dict[str, tuple[Any, ...]] = {"price": (c.from_amount.is_(None), c.from_amount), "rating": by_rating}
+    order = orders.get(wish.sort, (QUALITY.desc(),))
+    if wish.sort == "distance" and wish.near is not None:
+        flat = cos(radians(wish.near[0]))
+        up, across = WHERE[0] - wish.near[0], (WHERE[1] - wish.near[1]) * flat
+        order = (up * up + across * across,)
     return tx.execute(query.order_by(*order, c.id).limit(CANDIDATES)).all()
 
 
@@ -381,6 +513,8 @@ def _sorted(offers: list[Offer], wish: Wish) -> list[Offer]:
         return timed[::-1] if wish.arrive_by and not wish.time_from else timed
     if wish.sort == "rating":
         return sorted(offers, key=lambda o: (-(o.listing.product.rating_tenths or 0), -o.score, o.listing.id))
+    if wish.sort == "distance":
+        return sorted(offers, key=lambda o: (o.distance_km or 0.0, o.listing.id))
     return sorted(offers, key=lambda o: (-o.score, o.listing.id))
 
 

@@ -27,4 +27,5 @@ class Rules:
     max_nights: int = 60
     visitor_spending_cap: int = 1_000_000  # 10,000.00 in a two-digit currency
     platform_fee_bps: int = 1200  # where no fee rule says otherwise
+    local_calendars: bool = False  # whether a provider's other calendar may be on this very machine; for tests and demos
     public_url: str = "http://127.0.0.1:8000"  # DOMAIN_URL: the base of every link that leaves the house

@@ -74,6 +74,7 @@ HOLD: tuple[Move, ...] = (
     Move("consume", "active", "consumed", ("system",)),
     Move("release", "active", "released", ANYONE),
     Move("expire", "active", "expired", ("system",)),
+    Move("give_back", "consumed", "released", ANYONE),  # with the cancellation of what was sold
 )
 
 HANDOFF: tuple[Move, ...] = (

@@ -50,12 +50,17 @@ class Postgres:
         self._count = 0
 
     def _run(self, program: str, *args: str) -> None:
+        self.output(program, *args)
+
+    def output(self, program: str, *args: str) -> str:
+        """Run one of the server's own programs; what it wrote."""
         environment = {**os.environ, "LC_ALL": "C"}
         done = subprocess.run(
             [str(self.bin / program), *args], capture_output=True, text=True, cwd=self.folder, env=environment, check=False, **self._as
         )
         if done.returncode != 0:
             raise RuntimeError(f"{program} failed: {done.stdout}\n{done.stderr}")
+        return done.stdout
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://postgres@/{database}?host={self.folder}"

@@ -11,8 +11,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
 from channels.house import House
-from channels.web import api_docs, chat, errors, health, pages, rest, uploads, webhooks
-from channels.web.consoles import desk, ops, payouts, provider, signin
+from channels.web import api_docs, calendars, chat, errors, health, pages, rest, uploads, webhooks
+from channels.web.consoles import calendar, desk, ops, payouts, provider, signin
 from channels.web.guard import Guard, Origins
 from channels.web.limits import Allowance, Limits
 from channels.web.views import STATIC
@@ -49,6 +49,8 @@ def create_app(
     app.include_router(pages.router(house))
     app.include_router(signin.router(house, limits))
     app.include_router(provider.router(house))
+    app.include_router(calendar.router(house))
+    app.include_router(calendars.router(house, limits))
     app.include_router(payouts.router(house))
     app.include_router(desk.router(house))
     app.include_router(ops.router(house))

@@ -23,6 +23,7 @@ class Allowance:
     uploads: str = "30/hour"
     streams: str = "60/minute"
     sign_ins: str = "10/5 minutes"  # from one address
+    calendars: str = "240/minute"  # read by one address
 
 
 SENTENCES = {
@@ -31,6 +32,7 @@ SENTENCES = {
     "typing": "Please slow down a little.",
     "uploads": "That is the most files we can take for now. Please try again in {wait}.",
     "streams": "This chat was opened too often. Please wait {wait}.",
+    "calendars": "Too many calendars were read from here. Please try again in {wait}.",
     "sign_ins": "Too many tries. Please wait {wait} and use the newest link.",
 }
 

@@ -324,14 +324,19 @@ def router(house: House, limits: Limits) -> APIRouter:
         party: Annotated[int, Query(ge=1, le=500)] = 1,
         option: Annotated[str | None, Query(max_length=64)] = None,
     ) -> dict[str, Any]:
-        """Days of one product with status (FREESALE, AVAILABLE, LIMITED, SOLD_OUT, CLOSED), places left and start times, and the free ranges."""
+        """Days of one product with status (FREESALE, AVAILABLE, LIMITED, SOLD_OUT, CLOSED), places left and start times, and the free ranges.
+
+        `stays` are the ranges of a stay as arrivals and departures: `to` is the morning of departure."""
         with engine.db.read() as tx:
             listed = catalogue.listing(tx, product)
         if listed.provider.id != provider_id:
             raise NotFound("This provider has no such product.")
         first = start or engine.clock().astimezone(availability.zone(listed)).date()
-        days = availability.available_days(engine, product, first, end or first + timedelta(days=30), option_id=option, party=party)
-        return {"product": product, "days": days, "ranges": availability.ranges([day["date"] for day in days if day["bookable"]])}
+        last = end or first + timedelta(days=30)
+        days = availability.available_days(engine, product, first, last, option_id=option, party=party)
+        stays = availability.available_stays(engine, product, first, last, option_id=option, party=party) if listed.is_stay else []
+        ranges = availability.ranges([day["date"] for day in days if day["bookable"]])
+        return {"product": product, "days": days, "ranges": ranges, "stays": stays}
 
     @operation("PATCH", "/providers/{provider_id}/pricing/", "change_pricing")
     def change_pricing(provider_id: str, body: Pricing, who: Signed) -> dict[str, Any]:
@@ -370,10 +375,22 @@ def router(house: House, limits: Limits) -> APIRouter:
         sort: Annotated[str, Query(max_length=20)] = "recommended",
         limit: Annotated[int, Query(ge=1, le=50)] = 10,
         offset: Annotated[int, Query(ge=0, le=500)] = 0,
+        latitude: Annotated[float | None, Query(ge=-90, le=90)] = None,
+        longitude: Annotated[float | None, Query(ge=-180, le=180)] = None,
+        within_km: Annotated[float, Query(gt=0, le=500)] = 25.0,
+        facets: bool = False,
     ) -> dict[str, Any]:
-        """What can really be booked, best first; amounts in minor units for the whole party."""
-        wish = search.Wish(city, kind, words, start, end, {"ADULT": adults}, sort=sort, limit=limit, offset=offset)
-        return {"offers": [_offer(one) for one in search.search(engine, wish)]}
+        """What can really be booked, best first; amounts in minor units for the whole party. Sorted by recommended, price, rating,
+        time or distance. `corrected` are words that were read as others; `facets` counts what fits by the catalogue, before dates."""
+        if (latitude is None) != (longitude is None):
+            raise Invalid("longitude" if longitude is None else "latitude", "A place needs both a latitude and a longitude.")
+        near = None if latitude is None or longitude is None else (latitude, longitude)
+        wish = search.Wish(
+            city, kind, words, start, end, {"ADULT": adults}, sort=sort, limit=limit, offset=offset, near=near, within_km=within_km,
+            facets=facets,
+        )  # fmt: skip
+        found = search.explore(engine, wish)
+        return {"offers": [_offer(one) for one in found.offers], "corrected": dict(found.corrected), "facets": dict(found.facets)}
 
     return api
 
@@ -395,6 +412,7 @@ def _offer(one: search.Offer) -> dict[str, Any]:
         "amount": one.amount,
         "from_amount": one.from_amount,
         "currency": one.currency,
+        "distance_km": one.distance_km,
     }
 
 

@@ -35,6 +35,7 @@ class Seat:
         entries = (
             ("/ops", "Operations", ()),
             ("/provider", "Inbox", ("provider",)),
+            ("/calendar", "Calendar", ("provider",)),
             ("/desk", "Desk", ("expert",)),
             ("/payouts", "Payouts", ("provider", "expert")),
         )

@@ -22,7 +22,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, and_, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from core import schema, search, slots
+from core import schema, search, slots, spelling
 from core.catalogue_files import changes
 from core.catalogue_files import rows as shapes
 from core.catalogue_files.checking import STAGED, Known, known
@@ -121,6 +121,7 @@ def load(db: Database, spool: Spool, problems: Problems, *, source: str, now: da
     with db.write() as tx:  # a booking that began before the switch may have opened a slot at the old capacity
         slots.fit(tx, staging.touched, now.date())
         tx.execute(delete(catalogue_change).where(catalogue_change.c.load_id == load_id))
+    spelling.learn(db)
     if total >= 2_000:
         _count_rows(db)
     progress("publishing", total, total)

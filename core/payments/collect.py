@@ -294,7 +294,10 @@ def _paid(tx: Connection, engine: Engine, row: Row[Any], fetched: FetchedPayment
         return
     done: list[Row[Any]] = []
     lost: list[Row[Any]] = []
-    for one in bookings_of(tx, row.id):
+    mine = bookings_of(tx, row.id)
+    holds.stand_still(tx, [one.option_id for one in mine])  # before any slot is touched, as everybody does
+    holds.lock_bookings(tx, [one.id for one in mine])
+    for one in mine:
         (done if _secure(tx, engine, one, now) else lost).append(one)
     gone = "the places were gone when the payment arrived"
     if not done:  # nothing of it was sold, so an expert's fee goes back as well

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from channels.cli import main
 from channels.doctor import examine
@@ -19,6 +20,8 @@ from channels.settings import Settings
 from channels.terminal import Screen
 from core import people
 from core.db import Database
+from core.schema import slot
+from tests import builders
 from tests.market import RECORDS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -197,3 +200,18 @@ def test_colours_only_where_asked_for(capsys: pytest.CaptureFixture[str]) -> Non
     assert "\033[" not in capsys.readouterr().out
     Screen(colours=True).message({"role": "bot", "parts": [{"type": "text", "text": "**Hello**"}]})
     assert "\033[1mHello\033[0m" in capsys.readouterr().out
+
+
+def test_slots_are_verified_and_mended(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify-slots"]) == 0
+    assert "0 slots, 0 counted wrong" in capsys.readouterr().out
+    database = Database(f"sqlite:///{here}/var/traveloure.db")
+    with database.write() as tx:
+        builders.add_product(tx, "kayak")
+        row = {"resource_id": "kayak", "local_date": builders.DAY, "local_start": "", "capacity": 10, "held": 2, "booked": 0}
+        tx.execute(insert(slot).values(row))
+    database.close()
+    assert main(["verify-slots"]) == 1
+    assert "kayak 2027-03-04: counted 2 held and 0 booked, holds say 0 held and 0 booked" in capsys.readouterr().out
+    assert main(["verify-slots", "--repair"]) == 0
+    assert main(["verify-slots"]) == 0

@@ -21,6 +21,7 @@ from tests.gateway import MemoryGateway
 HTML = {"accept": "text/html"}
 PAGES = {
     "/provider": ("provider", "operator"),
+    "/calendar": ("provider", "operator"),
     "/desk": ("expert", "operator"),
     "/desk/queue": ("expert", "operator"),
     "/ops": ("operator",),
@@ -94,7 +95,7 @@ def test_no_post_counts_without_its_proof(live: Live) -> None:
 def test_pages_run_no_inline_script(live: Live) -> None:
     clients = everybody(live)
     with live.client() as anyone:
-        shown = [clients["operator"].get(path, headers=HTML) for path in ("/provider", "/desk", "/ops")]
+        shown = [clients["operator"].get(path, headers=HTML) for path in ("/provider", "/calendar", "/desk", "/ops")]
         shown += [anyone.get(path, headers=HTML) for path in ("/", "/chat", "/signin/x", "/nowhere")]
     for response in shown:
         rule = response.headers["content-security-policy"]

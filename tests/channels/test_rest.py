@@ -207,3 +207,23 @@ def test_nothing_that_can_be_sent_breaks_the_server_or_its_description(tmp_path:
                 assert str(answer.status_code) in case.operation.definition.raw["responses"], (case.method, case.path, answer.status_code)
 
             given(case=operation.as_strategy())(calls)()
+
+
+def test_search_near_by_with_counts_and_corrections(live: Live) -> None:
+    ana = as_(live, "ana")
+    here = {"latitude": 38.71, "longitude": -9.14, "within_km": 30, "sort": "distance", "facets": "true", "limit": 50}
+    found = ana.get("/api/catalogue/search/", params=here).json()
+    assert {one["city"] for one in found["offers"]} == {"lisbon"}
+    assert all(one["distance_km"] <= 30 for one in found["offers"])
+    assert {one["value"] for one in found["facets"]["kind"]} >= {"activity", "stay"}
+    assert ana.get("/api/catalogue/search/", params={"words": "sunst sial"}).json()["corrected"] == {"sunst": "sunset", "sial": "sail"}
+    for bad in ({"latitude": 38.7}, {"sort": "distance"}, {"latitude": 91, "longitude": 0}):
+        assert ana.get("/api/catalogue/search/", params=bad).status_code == 422
+
+
+def test_a_stay_s_free_ranges_have_their_departure(live: Live) -> None:
+    ana = as_(live, "ana")
+    stretch = {"product": "trastevere-loft", "from": "2026-12-01", "to": "2026-12-03"}
+    found = ana.get("/api/providers/roman-holidays/availability/", params=stretch).json()
+    assert found["ranges"] == [{"from": "2026-12-01", "to": "2026-12-03"}]
+    assert [(one["from"], one["to"], one["nights"]) for one in found["stays"]] == [("2026-12-01", "2026-12-04", 3)]

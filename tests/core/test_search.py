@@ -11,7 +11,7 @@ from sqlalchemy import text
 from core.catalogue_files import import_files
 from core.engine import Engine
 from core.errors import Invalid
-from core.search import Wish, cities, fold, forget, search, terms
+from core.search import Wish, cities, explore, fold, forget, kilometres, search, terms
 from tests.conftest import NOW
 from tests.core.test_catalogue_files import BOAT, LISBON, POLICY, PROVIDER, SAIL, VILLA, changed, with_option, write
 
@@ -145,3 +145,68 @@ def test_every_word_counts_more_than_any_word_once_there_are_many(engine: Engine
     assert all(one.startswith("w-") for one in found)
     with engine.db.read() as tx:
         assert tx.execute(text("SELECT count(*) FROM product")).scalar_one() == 140
+
+
+def test_a_word_that_nobody_wrote_is_read_as_the_nearest_that_somebody_did(demo: Engine) -> None:
+    found = explore(demo, Wish(city="lisbon", words="sunst saling"))
+    assert found.corrected == {"sunst": "sunset", "saling": "sailing"}
+    assert found.offers[0].listing.id == search(demo, Wish(city="lisbon", words="sunset sailing"))[0].listing.id
+    for words in ("sailing", "sunset sail", "belem", "kayaking", "xylophonic", "zz", "28"):
+        assert explore(demo, Wish(words=words)).corrected == {}, words
+
+
+def test_near_by_is_within_reach_and_the_nearest_comes_first(demo: Engine) -> None:
+    baixa = (38.7103, -9.1372)
+    found = search(demo, Wish(near=baixa, within_km=3, sort="distance", limit=50))
+    far = [offer.distance_km for offer in found]
+    assert found
+    assert far == sorted(far, key=lambda km: km or 0)
+    assert all(km is not None and km <= 3 for km in far)
+    assert {offer.listing.destination.id for offer in found} == {"lisbon"}
+    wider = search(demo, Wish(near=baixa, within_km=60, sort="distance", limit=50))
+    assert [offer.listing.id for offer in wider[: len(found)]] == [offer.listing.id for offer in found]
+    assert len(wider) > len(found)
+    assert search(demo, Wish(near=(0.0, -30.0), within_km=100)) == []
+    words = search(demo, Wish(near=baixa, within_km=60, words="boat", sort="distance", limit=50))
+    assert 0 < len(words) < len(wider)
+    assert [offer.distance_km for offer in words] == sorted(offer.distance_km or 0 for offer in words)
+
+
+def test_distances_are_those_of_the_globe() -> None:
+    assert round(kilometres((38.7223, -9.1393), (41.1579, -8.6291))) == 274  # Lisbon to Porto
+    assert round(kilometres((0.0, 179.5), (0.0, -179.5))) == 111
+    assert kilometres((51.5, -0.1), (51.5, -0.1)) == 0
+
+
+def test_facets_count_what_fits(demo: Engine) -> None:
+    found = explore(demo, Wish(city="lisbon", facets=True, limit=50))
+    kinds = {one["value"]: one["count"] for one in found.facets["kind"]}
+    with demo.db.read() as tx:
+        true = {
+            row[0]: row[1] for row in tx.execute(text("SELECT kind, count(*) FROM product WHERE destination_id = 'lisbon' GROUP BY kind"))
+        }
+    assert kinds == true
+    assert sum(one["count"] for one in found.facets["price"]) <= sum(true.values())
+    counts = [one["count"] for one in found.facets["rating"]]
+    assert counts == sorted(counts)
+    (tag, *_) = found.facets["tag"]
+    assert tag["count"] == len(search(demo, Wish(city="lisbon", must=(tag["value"],), limit=50)))
+    boats = explore(demo, Wish(words="boat", facets=True))
+    assert sum(one["count"] for one in boats.facets["kind"]) < 348
+    assert explore(demo, Wish(city="lisbon")).facets == {}
+
+
+@pytest.mark.parametrize(
+    ("wish", "field"),
+    [
+        (Wish(near=(91.0, 0.0)), "near"),
+        (Wish(near=(0.0, 181.0)), "near"),
+        (Wish(near=(0.0, 0.0), within_km=0), "within_km"),
+        (Wish(near=(0.0, 0.0), within_km=501), "within_km"),
+        (Wish(sort="distance"), "near"),
+    ],
+)
+def test_places_that_can_never_be_right_are_named(demo: Engine, wish: Wish, field: str) -> None:
+    with pytest.raises(Invalid) as error:
+        search(demo, wish)
+    assert error.value.field == field

@@ -42,8 +42,8 @@ def test_toggle_is_on_without_limit_or_off() -> None:
     assert on(listing(option(resource_capacity=5), mode="TOGGLE"), {("res", DAY, ""): slot(5, 3)}) == [("", "LIMITED", 2)]
 
 
-def test_a_slot_closed_by_hand_is_not_free_sale() -> None:
-    assert on(listing(option(), mode="TOGGLE"), {("res", DAY, ""): slot(UNLIMITED, closed=True)}) == [("", "SOLD_OUT", 0)]
+def test_a_closed_slot_is_closed_whatever_its_capacity() -> None:
+    assert on(listing(option(), mode="TOGGLE"), {("res", DAY, ""): slot(UNLIMITED, closed=True)}) == [("", "CLOSED", 0)]
 
 
 def test_inventory_has_places_by_weekly_rule_and_start() -> None:
