@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from bot.offline.grammar import NUMBERS, number
+from bot.offline.numbers import NUMBERS, number
 
 LEVELS: Mapping[str, str] = {
     "cheap": r"not (?:too |very |so |that )?(?:expensive|pricey)|cheap(?:ly)?(?!est|er)|budget(?:-friendly)?(?! is| of|:)|inexpensive|affordable|low[- ]?cost|low[- ]?priced?|economical",

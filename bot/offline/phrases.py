@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from bot.offline.grammar import When
+from bot.offline.days import When
 
 UNCLEAR_START = "I'm not sure I understood"
 UNCLEAR = UNCLEAR_START + " that. I can find and book stays, activities, tables, transfers and guides. Here are three things that work:"

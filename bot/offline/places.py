@@ -10,7 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.offline.grammar import MONTHS, NUMBERS, WEEKDAYS, Text
+from bot.offline.numbers import MONTHS, NUMBERS, WEEKDAYS, Text
+from bot.offline.words import word_set
 
 CITIES = frozenset(
     name.strip()
@@ -105,157 +106,19 @@ class Route:
 
 
 _NOT_PLACE = (
-    frozenset(
-        [
-            "leave",
-            "leaving",
-            "go",
-            "going",
-            "be",
-            "get",
-            "book",
-            "find",
-            "make",
-            "take",
-            "see",
-            "eat",
-            "stay",
-            "have",
-            "do",
-            "visit",
-            "arrive",
-            "return",
-            "travel",
-            "try",
-            "check",
-            "come",
-            "reserve",
-            "buy",
-            "know",
-            "say",
-            "a",
-            "an",
-            "any",
-            "one",
-            "my",
-            "your",
-            "our",
-            "their",
-            "his",
-            "her",
-            "it",
-            "this",
-            "that",
-            "these",
-            "those",
-            "there",
-            "here",
-            "where",
-            "when",
-            "what",
-            "which",
-            "then",
-            "me",
-            "you",
-            "us",
-            "them",
-            "him",
-            "now",
-            "today",
-            "tonight",
-            "tomorrow",
-            "and",
-            "or",
-            "as",
-            "so",
-            "pay",
-            "use",
-            "pick",
-            "spend",
-            "plan",
-            "dine",
-            "attend",
-            "hear",
-            "look",
-            "help",
-            "start",
-            "change",
-            "cancel",
-            "speak",
-            "talk",
-            "work",
-            "commute",
-            "somewhere",
-            "anywhere",
-            "everywhere",
-            "everyone",
-            "morning",
-            "afternoon",
-            "evening",
-            "night",
-            "noon",
-            "midnight",
-            "monday",
-            "next",
-            "same",
-            "about",
-            "after",
-            "before",
-            "between",
-            "drop",
-            "keep",
-            "play",
-            "purchase",
-            "rent",
-            "provide",
-            "confirm",
-            "ask",
-            "give",
-            "show",
-            "tell",
-            "watch",
-            "sleep",
-            "search",
-            "enjoy",
-            "meet",
-            "learn",
-            "depart",
-            "move",
-            "switch",
-            "add",
-            "put",
-            "catch",
-        ]
+    word_set(
+        """
+    leave leaving go going be get book find make take see eat stay have do visit arrive return travel try check come reserve buy know
+    say a an any one my your our their his her it this that these those there here where when what which then me you us them him now
+    today tonight tomorrow and or as so pay use pick spend plan dine attend hear look help start change cancel speak talk work commute
+    somewhere anywhere everywhere everyone morning afternoon evening night noon midnight next same about after before between drop keep
+    play purchase rent provide confirm ask give show tell watch sleep search enjoy meet learn depart move switch add put catch need able
+    until till soon on at by in of off with for than into destination station town city centre area
+    """
     )
-    | frozenset(
-        [
-            "need",
-            "able",
-            "until",
-            "till",
-            "soon",
-            "on",
-            "at",
-            "by",
-            "in",
-            "of",
-            "off",
-            "with",
-            "for",
-            "than",
-            "into",
-            "destination",
-            "station",
-            "town",
-            "city",
-            "centre",
-            "area",
-            "any",
-        ]
-    )
-    | frozenset(WEEKDAYS)
-    | frozenset(MONTHS)
-    | frozenset(NUMBERS)
+    | set(WEEKDAYS)
+    | set(MONTHS)
+    | set(NUMBERS)
 )
 _STOP = (
     r"(?=\s*(?:[.,;?!\n\x1f]|$|\b(?:on|at|by|from|to|after|before|around|about|leaving|departing|arriving|for|and|that|which|with|please|i|we|"

@@ -9,7 +9,7 @@ import json
 import sys
 from typing import Any
 
-from bot.offline.understand import Lexicon
+from bot.offline.lexicon import Lexicon
 from tests.evals.understand import predict
 from tools.search import Vocabulary
 

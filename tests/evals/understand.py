@@ -14,8 +14,10 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+from bot.offline.goal import Goal
+from bot.offline.lexicon import Lexicon
 from bot.offline.needs import Needs
-from bot.offline.understand import Goal, Lexicon, understand
+from bot.offline.understand import understand
 from tools.search import Vocabulary
 
 KIND = {
