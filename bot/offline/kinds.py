@@ -44,6 +44,8 @@ NOT_TRANSPORT = re.compile(r"\b(?:boat|bike|bicycle|bus|train|segway|tuk ?-?tuk|
 
 
 RIDES = ("taxi", "train", "bus", "flight", "car", "ferry")
+RIDING = ("taxi", "train", "bus", "flight", "ferry")
+"""Rides from one place to another; a car is rented in one."""
 
 
 MODES: Mapping[str, str] = {

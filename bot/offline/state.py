@@ -1,0 +1,238 @@
+"""The state of a talk: for each service what is wanted, carried over many turns, and the call that follows from it.
+
+A traveler arranges several things in one conversation, corrects them, takes what was offered, and points from one to the
+other ("in the same area", "for the same people", "from the hotel to the restaurant"). What was said stays with the service
+it was said about; what is shared is looked up where it is needed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.offline.goal import Goal
+from bot.offline.kinds import MODE_KIND, RIDING
+
+Facts = dict[str, Any]
+IDENTITY = ("name", "date", "time", "sort", "pickup", "carrier", "end_date", "city")
+"""What somebody takes over with an offer: which one it is and when. Its stars or price were its own, not a wish."""
+
+SEARCHES: Mapping[str, tuple[str, ...]] = {
+    "stay": ("city",), "dining": ("city", "cuisine"), "activity": ("city",), "event": ("city", "sort"), "guide": ("city",),
+    "train": ("origin", "destination", "date"), "bus": ("origin", "destination", "date"), "flight": ("origin", "destination", "date"),
+    "car": ("city", "date", "end_date", "time"), "taxi": ("origin", "destination"), "ferry": ("origin", "destination", "date"),
+}  # fmt: skip
+"""What has to be known before it is worth looking."""
+BOOKS: Mapping[str, tuple[str, ...]] = {
+    "stay": ("name", "date", "nights"), "dining": ("name", "time"), "activity": ("name", "date"), "event": ("name", "people"),
+    "train": ("date", "people"), "bus": ("origin", "destination", "date", "time", "people"), "flight": ("date",),
+    "car": ("date", "end_date", "sort"), "taxi": ("destination", "people"), "ferry": ("date", "people"), "guide": ("name", "date"),
+}  # fmt: skip
+"""What has to be known before it is worth asking for a yes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What we said last, as values: asked for, offered, or read back to be confirmed."""
+
+    asked: tuple[str, ...] = ()
+    topic: str = ""  # the service it was about
+    suggested: Mapping[str, Any] = field(default_factory=dict)  # "Starting on the 11th?"
+    offered: Mapping[str, Any] = field(default_factory=dict)
+    confirming: Mapping[str, Any] = field(default_factory=dict)
+    offers_to: str = ""  # "book" or "search": what we offered to do next
+    done: bool = False
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A search or a booking that everything is known for."""
+
+    service: str
+    kind: str  # "search" or "book"
+    facts: Mapping[str, Any]
+
+
+
+NOTHING_SAID = Reply()
+SHARED = ("date", "people", "area", "level", "time")
+SAME_SLOT = {"party": "people", "day": "date", "area": "area", "level": "level", "time": "time", "location": "area"}
+THERE = re.compile(r"\b(?:there|that city|that area|the area|nearby|near(?:by)? (?:it|there)|around (?:there|it))\b")
+
+
+def service_of(goal: Goal, before: str | None) -> str | None:
+    """The service one goal is about: a kind, or for rides and events their own name."""
+    mode = goal.needs.mode
+    if mode and goal.kind in (None, "transport", "activity"):
+        return mode
+    if goal.kind == "activity" and before == "event":
+        return before
+    if goal.kind == "transport":
+        return before if before in RIDING or before == "car" else "taxi"
+    return goal.kind or before
+
+
+def kind_of(service: str | None) -> str | None:
+    """The kind of product a service is sold as."""
+    return MODE_KIND.get(service or "", service)
+
+
+def said(goal: Goal, service: str | None) -> Facts:
+    """The facts of one goal about a service, without what nobody said."""
+    when, party, clock, needs = goal.when, goal.party, goal.clock, goal.needs
+    riding = service in RIDING
+    named = clock.at or (clock.first if not clock.last else clock.last if not clock.first else "")
+    city = "" if goal.place and goal.place in needs.origin and not needs.destination else goal.place
+    told: Facts = {
+        "city": "" if riding else city,
+        "origin": needs.origin if riding else "",
+        "destination": (needs.destination or ("" if service == "taxi" else city)) if riding else "",
+        "date": when.start.isoformat() if when.start and not when.flexible else "",
+        "end_date": when.end.isoformat() if when.end and when.end_said else "",
+        "nights": when.nights if service in ("stay", None) else None,
+        "time": named,
+        "arrive": needs.arrive,
+        "people": party.total if party.adults is not None else None,
+        "children": party.children if party.children is not None else party.infants,
+        "rooms": goal.rooms,
+        "level": needs.level,
+        "stars": needs.stars,
+        "area": needs.area,
+        "cuisine": needs.cuisine,
+        "sort": needs.sort,
+        "name": needs.name,
+        "person": goal.person.lower(),
+        **dict.fromkeys(needs.features, True),
+    }
+    return {name: value for name, value in told.items() if value not in (None, "", ())}
+
+
+@dataclass(slots=True)
+class Dialogue:
+    """What is known of every service talked about, the newest last."""
+
+    services: dict[str, Facts] = field(default_factory=dict)
+    active: str | None = None
+    offers: dict[str, Facts] = field(default_factory=dict)  # what we offered of each and nobody took or refused yet
+    stage: dict[str, str] = field(default_factory=dict)  # "search", "book" or "done"
+    searched: dict[str, Facts] = field(default_factory=dict)
+    _confirmed: bool = False
+
+    def hear(self, goals: Sequence[Goal], reply: Reply = NOTHING_SAID) -> None:
+        """Take in one message of the traveler, who answers `reply`."""
+        speech = frozenset[str]().union(*(goal.speech for goal in goals))
+        about = reply.topic if reply.topic and (reply.topic in self.services or not self.active) else self.active
+        self.active = about
+        self._take_in_reply(reply)
+        refuses = "deny" in speech and "affirm" not in speech
+        first = service_of(goals[0], about) if goals else about
+        if about and not refuses:
+            self._accept(about, goals, reply, speech, moved_on=first != about)
+        self._confirmed = bool(reply.confirming) and not refuses and about == first
+        for goal in goals:
+            self._hear_goal(goal)
+        if self.active:
+            self._enter_stage(goals, reply, speech, refuses=refuses)
+
+    def _take_in_reply(self, reply: Reply) -> None:
+        about = self.active
+        if not about:
+            return
+        if reply.offered:
+            self.offers[about] = dict(reply.offered)
+        if reply.done:
+            self.stage[about] = "done"
+
+    def _accept(self, about: str, goals: Sequence[Goal], reply: Reply, speech: frozenset[str], *, moved_on: bool) -> None:
+        """What was offered or read back becomes what is wanted, where the words take it."""
+        facts = self.services.setdefault(about, {})
+        for name, value in reply.confirming.items():
+            facts.setdefault(name, value)
+            if name in IDENTITY or name == "people":
+                facts[name] = value
+        asks_more = "more" in speech
+        takes = bool({"affirm", "book"} & speech) or any(goal.act in ("choose", "yes", "checkout") for goal in goals)
+        if "affirm" in speech and reply.suggested:
+            facts.update(reply.suggested)
+        offered = self.offers.get(about)
+        if offered and not asks_more and (takes or ("thank" in speech and (moved_on or "enough" in speech))):
+            for name, value in offered.items():
+                if name in IDENTITY and (name not in facts or name == "name"):
+                    facts[name] = value
+            self.offers.pop(about)
+
+    def _hear_goal(self, goal: Goal) -> None:
+        service = service_of(goal, self.active)
+        if service is None:
+            return
+        if service not in self.services:
+            self.services[service] = self._begin(service, goal)
+        facts = self.services[service]
+        now = said(goal, service)
+        now |= {name: value for name, value in self._pointed_at(goal, service).items() if name not in now}
+        if "city" in now and facts.get("city") not in (None, now["city"]):
+            facts.pop("name", None)
+        if "nights" in now and "date" not in now and "end_date" in facts:
+            facts.pop("end_date")
+        for slot in goal.needs.open:
+            facts.pop(slot, None)
+        facts.update(now)
+        self.services[service] = facts
+        self.active = service
+
+    def _begin(self, service: str, goal: Goal) -> Facts:
+        """A new service starts where the talk is: in the city of the one before; a taxi goes there."""
+        before = self.services.get(self.active or "", {})
+        offered = self.offers.get(self.active or "", {})
+        city = before.get("destination") if self.active in RIDING and self.active != "taxi" else before.get("city")
+        if service == "taxi":
+            place = offered.get("place") or before.get("place") or before.get("name")
+            return {
+                name: value
+                for name, value in (("destination", place), ("people", before.get("people")))
+                if value and not goal.needs.origin
+            }
+        if service in RIDING:
+            return {"destination": city} if city and THERE.search(goal.text) else {}
+        return {"city": city} if city else {}
+
+    def _pointed_at(self, goal: Goal, service: str) -> Facts:
+        """ "The same day", "for the same people", "in the same area": values of another service, the latest first."""
+        found: Facts = {}
+        others = [facts for name, facts in reversed(self.services.items()) if name != service]
+        for what in goal.needs.same:
+            slot = SAME_SLOT.get(what, what)
+            value = next((facts[slot] for facts in others if slot in facts), None)
+            if value is not None:
+                found[slot] = value
+        return found
+
+    def _enter_stage(self, goals: Sequence[Goal], reply: Reply, speech: frozenset[str], *, refuses: bool) -> None:
+        service = str(self.active)
+        stage = self.stage.get(service, "search")
+        books = "book" in speech and not refuses
+        agrees = reply.offers_to == "book" and "affirm" in speech and not refuses
+        finds = "find" in speech and not books and any(goal.kind or goal.needs.mode for goal in goals)
+        if books or agrees or service == "taxi":
+            stage = "book"
+        elif finds or stage == "done":
+            stage = "search" if finds else stage
+        self.stage[service] = stage
+
+    def next_call(self) -> Call | None:
+        """What to do now: book what was read back and not refused, search when the facts for it are there and new."""
+        service = self.active
+        if not service:
+            return None
+        facts = self.services.get(service, {})
+        if self._confirmed:
+            return Call(service, "book", dict(facts))
+        if self.stage.get(service) == "search" and all(facts.get(name) for name in SEARCHES.get(service, ())):
+            wanted = {name: value for name, value in facts.items() if name not in ("person", "name")}
+            if wanted != self.searched.get(service):
+                self.searched[service] = wanted
+                return Call(service, "search", dict(facts))
+        return None
