@@ -20,12 +20,12 @@ def split_clauses(text: str) -> list[str]:
     clauses: list[str] = []
     for sentence in rough:
         pieces = re.split(
-            r",? (?:and then|then|and also|and|plus|also|as well as)(?: (?:a|an|the|some|i|we|please|remove|add|drop|change|make|book|find|show))?\b|, (?=(?:a|an|the|some|dinner|lunch|hotel|then|remove|add|drop)\b)",
+            r",? (?:(?:can|could|would|will) you also|i(?:'d| would| will)? (?:will )?also|and then|then|and also|and|plus|also|as well as)(?: (?:a|an|the|some|i|we|please|remove|add|drop|change|make|book|find|show))?\b|, (?=(?:a|an|the|some|dinner|lunch|hotel|then|remove|add|drop)\b)",
             sentence,
         )
         marks = list(
             re.finditer(
-                r",? (?:and then|then|and also|and|plus|also|as well as)\b|, (?=(?:a|an|the|some|dinner|lunch|hotel|then|remove|add|drop)\b)",
+                r",? (?:(?:can|could|would|will) you also|i(?:'d| would| will)? (?:will )?also|and then|then|and also|and|plus|also|as well as)\b|, (?=(?:a|an|the|some|dinner|lunch|hotel|then|remove|add|drop)\b)",
                 sentence,
             )
         )
@@ -35,7 +35,7 @@ def split_clauses(text: str) -> list[str]:
         cuts = [0]
         for mark in marks:
             before, after = sentence[cuts[-1] : mark.start()], sentence[mark.end() :]
-            if _stands_alone(before) and _stands_alone(after):
+            if _stands_alone(after) and (_stands_alone(before) or "also" in mark[0]):
                 cuts.append(mark.start())
         ends = [*cuts[1:], len(sentence)]
         clauses += [

@@ -29,6 +29,7 @@ class Clock:
     at: str = ""
     first: str = ""
     last: str = ""
+    shift: int = 0  # minutes: "an hour earlier" than what was said before
 
 
 def _hhmm(hour: str, minute: str | None, half: str | None, *, evening: bool = False) -> str | None:
@@ -77,8 +78,27 @@ CLOCKS = (
 PART_AFTER = re.compile(r"^\W*(?:o'?clock)?\W*(?:in the|at|tomorrow|this|on \w+|\x1f+)?\W*(?P<part>morning|afternoon|evening|night)")
 
 
+def shifted(at: str, minutes: int) -> str:
+    """HH:MM so many minutes later, within the same day."""
+    hour, minute = map(int, at.split(":"))
+    told = min(max(hour * 60 + minute + minutes, 0), 23 * 60 + 59)
+    return f"{told // 60:02d}:{told % 60:02d}"
+
+
+def _read_shift(text: Text) -> Clock | None:
+    match = text.find(r"\b(?P<n>an|a|one|two|three|half an|\d{1,2}) (?P<unit>hour|minute)s? (?P<way>earlier|later|sooner)\b")
+    if match is None:
+        return None
+    text.take(match, "time")
+    count = {"an": 1.0, "a": 1.0, "one": 1.0, "two": 2.0, "three": 3.0, "half an": 0.5}.get(match["n"]) or float(match["n"])
+    minutes = int(count * (60 if match["unit"] == "hour" else 1))
+    return Clock(shift=minutes if match["way"] == "later" else -minutes)
+
+
 def read_clock(text: Text, *, answering: bool = False) -> Clock:
     """A named time, or a part of the day, or both bounds of "after five". `answering` reads a bare number."""
+    if moved := _read_shift(text):
+        return moved
     between = text.find(
         r"\bbetween (\d{1,2})(?:[:.](\d\d))? ?(?:a\.?m\.?|p\.?m\.?)? and (\d{1,2})(?:[:.](\d\d))? ?(?P<half>a\.?m\b|p\.?m\b|o'?clock)?(?! ?(?:of|people|adults|euros?|dollars|jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec))(?!\w)"
     )

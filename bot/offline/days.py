@@ -301,12 +301,18 @@ def _exact_day(text: Text, today: date) -> When | None:
     return None
 
 
+LEAVE_TAKING = re.compile(
+    r"\b(?:all (?:that )?(?:i|we)|that(?:'s| is| will be) (?:it|all)|everything|anything else|nothing else|done|all set|(?:thanks?|thank you) (?:so much |very much )?for)\b[^.?!]*$"
+)
+""" "That is all I need today" is no wish for today."""
+
+
 def _relative_day(text: Text, today: date) -> When | None:
     simple = (
         (r"\b(?:the )?day after tomorrow\b", 2),
         (r"\btomorrow(?: (?=night|evening|morning|afternoon))?\b|\btmrw\b|\btomorow\b|\btommorow\b|\btommorrow\b", 1),
         (
-            r"\b(?:(?<!help )(?<!need )(?<!time )(?<!all )(?<!needs )today(?! and tomorrow)|tonight|this (?:evening|afternoon|morning)|later today|(?<!not )(?<!it )(?<!one )(?<!room )(?<!need )right now(?= for))\b",
+            r"\b(?:(?<!help )(?<!need )(?<!time )(?<!all )(?<!needs )(?<!hot )(?<!nice )today(?! and tomorrow)|tonight|this (?:evening|afternoon|morning)|later today|(?<!not )(?<!it )(?<!one )(?<!room )(?<!need )right now(?= for))\b",
             0,
         ),
         (r"\byesterday\b", -1),
@@ -314,6 +320,8 @@ def _relative_day(text: Text, today: date) -> When | None:
     )
     for pattern, days in simple:
         match = text.find(pattern)
+        if match and days == 0 and LEAVE_TAKING.search(text.raw[: match.start()]):
+            continue
         if match:
             if "night" in match[0] or "evening" in match[0] or "afternoon" in match[0] or "morning" in match[0]:
                 _leave_time(text, match)

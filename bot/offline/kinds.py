@@ -62,6 +62,20 @@ MODES: Mapping[str, str] = {
 MODE_KIND = {"taxi": "transport", "train": "transport", "bus": "transport", "car": "transport", "ferry": "transport", "event": "activity"}
 
 
+REFERENCE = re.compile(
+    r"\b(?:(?:same|as|near|nearby|close to|next to|from|to|by|beside|than|after|before|leav\w+|between|and) (?:as |for )?(?:the|my|our|that|this) (?:\w+ )?|"
+    r"(?:booked|reserved|chose|found) (?:the|my|a|that) (?:\w+ )?)"
+    r"(?:hotels?|guest ?houses?|rooms?|restaurants?|museums?|attractions?|colleges?|trains?|theat(?:re|er)s?|parks?|pool|church|concert|show|stay|bus|flight|table|dinner|lunch)\b"
+)
+""" "From the hotel", "the same day as the train": something else is wanted there."""
+
+
+def without_references(folded: str) -> str:
+    """The words without what they only point at, where a kind is left that they ask for."""
+    rest = REFERENCE.sub(lambda match: " " * len(match[0]), folded)
+    return rest if rest != folded and (kinds_in(rest) or mode_in(rest)) else folded
+
+
 def mode_in(folded: str) -> str | None:
     """Which means of transport, or that it is an event, the words name first."""
     found = [(match.start(), mode) for mode, pattern in MODES.items() if (match := re.search(rf"\b(?:{pattern})\b", folded))]
@@ -76,9 +90,12 @@ ASKS_TO_GO = re.compile(
 )
 
 
+EATS = re.compile(r"\b(?:food|eat\w*|restaurants?|cuisine|serv\w+|dish(?:es)?|hungry|crav\w+|mood for|dine|dining|meal)\b")
+
+
 def kind_of_needs(needs: Needs, topic: str | None, clause: str) -> str | None:
     """The kind that a cuisine, stars or a sort of place implies, where no kind was named and another one was talked about."""
-    if needs.cuisine and topic != "activity":
+    if needs.cuisine and (topic in ("dining", None) or (topic != "activity" and EATS.search(clause))):
         return "dining"
     if needs.sort in STAY_SORTS or needs.stars is not None:
         return "stay"

@@ -42,7 +42,7 @@ CUISINES = tuple(
     filipino, french, fusion, gastropub, georgian, german, greek, halal, hawaiian, hungarian, indian, indonesian, international, iranian,
     irish, israeli, italian, jamaican, japanese, kosher, korean, lebanese, malaysian, mediterranean, mexican, mongolian, moroccan, nepalese,
     nepali, nigerian, norwegian, oriental, pakistani, panasian, persian, peruvian, polish, polynesian, portuguese, punjabi, romanian, russian, scandinavian,
-    scottish, seafood, senegalese, sichuan, szechuan, singaporean, spanish, sri lankan, steakhouse, swedish, swiss, syrian, taiwanese, tex mex, tex-mex,
+    scottish, seafood, senegalese, breakfast food, sichuan, szechuan, singaporean, spanish, sri lankan, steakhouse, swedish, swiss, syrian, taiwanese, tex mex, tex-mex,
     thai, tibetan, turkish, tuscan, ukrainian, unusual, uzbek, vegan, vegetarian, venetian, vietnamese, welsh, world, pizza, sushi, ramen, tapas,
     burgers, burger, curry, noodles, dumplings, steak, pasta, gelato, ice cream, coffee, tacos, sandwiches, sandwich, izakaya, cafe, dessert, kebab, soul food, veggie
     """.replace("\n", " ").split(",")
@@ -53,6 +53,23 @@ CUISINE_OF_FOOD = re.compile(rf"\b(?P<name>{_CUISINE})\s+(?:type |style |or \w+ 
 CUISINE_WITH_CUE = re.compile(
     rf"\b(?:serv\w*|offers?|offering|kind of|type of|some|eat(?:ing)?|want|food|like|love|prefer|craving|cuisine|about|try|for|be|a|an|any|is|have|maybe|has|with|to|in)\s+(?:some |good |great |more |nice |really |authentic |an? |cheap |expensive |moderate(?:ly)?(?: priced)? |steaming |hot )*(?P<name>{_CUISINE})\b"
 )
+FAMILIES: Mapping[str, str] = {
+    dish: family
+    for family, dishes in {
+        "italian": "pizza, pasta, gelato, tuscan, venetian", "japanese": "sushi, ramen, izakaya", "mexican": "tacos, tex mex, tex-mex",
+        "chinese": "dim sum, dumplings, noodles, cantonese, sichuan, szechuan, taiwanese", "american": "barbecue, barbeque, bbq, burgers, burger, steakhouse, steak, cajun, creole, soul food",
+        "spanish": "tapas, basque, catalan", "indian": "curry, punjabi", "british": "fish and chips, gastropub, english, scottish, welsh",
+        "vegetarian": "veggie, vegan", "middle eastern": "kebab, lebanese, persian, syrian",
+    }.items()
+    for dish in dishes.split(", ")
+}  # fmt: skip
+
+
+def cuisine_family(cuisine: str) -> str:
+    """The cuisine a dish or a region's kitchen belongs to; "" where it stands for itself."""
+    return FAMILIES.get(cuisine, "")
+
+
 FEATURES: Mapping[str, str] = {
     "wifi": r"wi-?\s?fi|wireless(?: internet)?|internet(?: access)?",
     "parking": r"parking|car ?park|garage",
@@ -94,7 +111,7 @@ SORTS: Mapping[str, str] = {
     "concert hall": r"concert ?halls?",
     "entertainment": r"entertain\w*",
     "multiple sports": r"multiple sports?",
-    "sports": r"sports?(?:ing)?|football|soccer|basketball|baseball|hockey|match(?:es)? events?",
+    "sports": r"sports?(?:ing)?|games?(?= events?| (?:in|on|at)|\W*$)|football|soccer|basketball|baseball|hockey|match(?:es)? events?",
     "music": r"music(?:al)?(?: events?)?|concerts?|bands?|gigs?",
     "theme park": r"theme parks?|amusement parks?|water ?parks?",
     "garden": r"(?:botanic(?:al)? )?gardens?",

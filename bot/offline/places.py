@@ -53,7 +53,7 @@ CITIES = frozenset(
     cancun, tulum, playa del carmen, guadalajara, oaxaca, merida, puerto vallarta, cabo, havana, kingston, nassau, san juan,
     punta cana, santo domingo, panama city, san salvador, guatemala city, antigua, managua, bogota, cartagena, medellin, quito, lima,
     cusco, la paz, santiago, valparaiso, buenos aires, mendoza, bariloche, ushuaia, montevideo, asuncion, rio de janeiro, rio,
-    sao paulo, salvador, brasilia, florianopolis, caracas, san fran, frisco, philly, vegas, big apple, dc, sin city
+    sao paulo, salvador, brasilia, florianopolis, caracas, san fran, frisco, philly, vegas, big apple, dc, sin city, chi-town, chi town
     """.replace("\n", " ").split(",")
 )
 CODES = {
@@ -66,6 +66,20 @@ CODES = {
     "atx": "austin", "chi": "chicago", "phl": "philadelphia", "msp": "minneapolis", "dtw": "detroit", "smf": "sacramento",
     "nyc": "new york", "kl": "kuala lumpur", "cdmx": "mexico city", "hk": "hong kong", "vegas": "las vegas",
 }  # fmt: skip
+NICKNAMES = {
+    "san fran": "san francisco", "frisco": "san francisco", "philly": "philadelphia", "big apple": "new york", "new york city": "new york",
+    "dc": "washington", "washington dc": "washington", "sin city": "las vegas", "rio": "rio de janeiro", "chi-town": "chicago",
+    "chi town": "chicago", "st petersburg": "saint petersburg", "kiev": "kyiv", "marrakesh": "marrakech", "saigon": "ho chi minh city",
+    "quebec": "quebec city", "d.c.": "washington", "st louis": "saint louis", "cabo": "cabo san lucas",
+}  # fmt: skip
+
+
+def whole_name(city: str) -> str:
+    """The usual name of a city somebody called by a nickname or an airport code: "philly", "LAX"."""
+    plain = city.strip().lower()
+    return CODES.get(plain) or NICKNAMES.get(plain) or plain
+
+
 REGION = (
     r"(?:,? (?:ca|ny|wa|or|tx|az|nv|il|ma|ga|fl|pa|co|bc|on|uk|usa|us|dc|california|washington|oregon|nevada|texas|georgia|ontario|"
     r"england|uk|france|italy|spain|australia|canada|mexico|india|germany|japan|british columbia|illinois|arizona)\b\.?)?"
@@ -139,10 +153,20 @@ _PAIR = re.compile(rf"\bfrom (?P<a>[a-z0-9][\w'.&# -]*?) (?:to|and (?:going|go|h
 _TO_PROPER = re.compile(r"\b[Tt]o (?P<place>(?:the )?(?:\d+[\w-]* )?[A-Z][\w'&#-]*(?: (?:of|and|the|by|[A-Z0-9#][\w'&#-]*))*)")
 
 
+_STATION = re.compile(
+    r"\b(?:name|which|what|what's|where)\b.*\b(?:station|airport|stop|terminal|platform|address)\b|\b(?:station|stop|airport)\b.*\b(?:from|to|at)\W*$"
+)
+"""A question about where a ride begins or ends names no new end of it."""
+
+
 def _clean(place: str) -> str:
     words = re.sub(r"^(?:the|my)\s+", "", place.strip(" .,'\"")).strip()
     first = words.split(" ")[0] if words else ""
     if not words or first in _NOT_PLACE or (re.fullmatch(r"[\d:.]+(?:am|pm)?(?:th|st|nd|rd)?", first) and len(words.split()) < 2):
+        return ""
+    if first in ("from", "with", "bus", "train", "flight", "price", "set", "depart", "departing", "leave") or words.startswith(
+        ("bus station", "train station")
+    ):
         return ""
     if (
         first in ("hotel", "restaurant", "attraction", "museum", "college", "airport", "station", "place", "park", "church", "event")
@@ -174,6 +198,8 @@ def read_route(text: Text, original: str, *, riding: bool, stops: Sequence[str] 
     plain words behind "from" and "to" count as places; a known city counts anywhere. `stops` are those the catalogue knows."""
     plain = text.text
     origin = destination = ""
+    if _STATION.search(plain):
+        return Route()
     if riding and stops:
         known = _stop_ends(plain, stops)
         if known.origin or known.destination:

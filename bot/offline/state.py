@@ -10,10 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
+from bot.offline.clock import shifted
 from bot.offline.goal import Goal
 from bot.offline.kinds import MODE_KIND, RIDING
+from bot.offline.needs import cuisine_family
+from bot.offline.places import whole_name
 
 Facts = dict[str, Any]
 IDENTITY = ("name", "date", "time", "sort", "pickup", "carrier", "end_date", "city")
@@ -54,7 +58,6 @@ class Call:
     service: str
     kind: str  # "search" or "book"
     facts: Mapping[str, Any]
-
 
 
 NOTHING_SAID = Reply()
@@ -119,6 +122,7 @@ class Dialogue:
     offers: dict[str, Facts] = field(default_factory=dict)  # what we offered of each and nobody took or refused yet
     stage: dict[str, str] = field(default_factory=dict)  # "search", "book" or "done"
     searched: dict[str, Facts] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)  # services that something was offered of
     _confirmed: bool = False
 
     def hear(self, goals: Sequence[Goal], reply: Reply = NOTHING_SAID) -> None:
@@ -129,11 +133,17 @@ class Dialogue:
         self._take_in_reply(reply)
         refuses = "deny" in speech and "affirm" not in speech
         first = service_of(goals[0], about) if goals else about
-        if about and not refuses:
+        if about and refuses and about == first and any(goal.says_something for goal in goals):
+            for name, value in reply.confirming.items():  # "No, for three": the rest of what was read back stands
+                self.services.setdefault(about, {})[name] = value
+        elif about and not refuses:
             self._accept(about, goals, reply, speech, moved_on=first != about)
-        self._confirmed = bool(reply.confirming) and not refuses and about == first
+        tries_again = reply.failed and bool(reply.offered) and "affirm" in speech
+        self._confirmed = (bool(reply.confirming) or tries_again) and not refuses and about == first
+        if tries_again and about:
+            self.services.setdefault(about, {}).update({name: value for name, value in reply.offered.items() if name != "place"})
         for goal in goals:
-            self._hear_goal(goal)
+            self._hear_goal(goal, reply)
         if self.active:
             self._enter_stage(goals, reply, speech, refuses=refuses)
 
@@ -143,6 +153,8 @@ class Dialogue:
             return
         if reply.offered:
             self.offers[about] = dict(reply.offered)
+            self.stage.setdefault(about, "search")
+            self.seen.add(about)
         if reply.done:
             self.stage[about] = "done"
 
@@ -164,14 +176,16 @@ class Dialogue:
                     facts[name] = value
             self.offers.pop(about)
 
-    def _hear_goal(self, goal: Goal) -> None:
+    def _hear_goal(self, goal: Goal, reply: Reply) -> None:
         service = service_of(goal, self.active)
         if service is None:
             return
         if service not in self.services:
             self.services[service] = self._begin(service, goal)
         facts = self.services[service]
-        now = said(goal, service)
+        now = self._answered(said(goal, service), goal, service, reply)
+        if goal.clock.shift and facts.get("time"):
+            now["time"] = shifted(str(facts["time"]), goal.clock.shift)
         now |= {name: value for name, value in self._pointed_at(goal, service).items() if name not in now}
         if "city" in now and facts.get("city") not in (None, now["city"]):
             facts.pop("name", None)
@@ -183,6 +197,21 @@ class Dialogue:
         self.services[service] = facts
         self.active = service
 
+    def _answered(self, now: Facts, goal: Goal, service: str, reply: Reply) -> Facts:
+        """A bare place is what was asked for: where a ride begins, or the town a car is picked up in."""
+        if service == "car":
+            place = goal.place or goal.needs.origin or goal.needs.destination
+            now |= {"city": place} if place else {}
+            if goal.when.nights and goal.when.start and not goal.when.end_said:
+                now["end_date"] = (goal.when.start + timedelta(days=goal.when.nights)).isoformat()
+        elif service in RIDING and goal.place and not goal.needs.origin and not goal.needs.destination:
+            asked = "origin" if "origin" in reply.asked and "destination" not in reply.asked else "destination"
+            now.pop("destination", None)
+            now[asked] = goal.place
+        elif service in RIDING and goal.place and goal.needs.origin and not goal.needs.destination and goal.place not in goal.needs.origin:
+            now.setdefault("destination", goal.place)
+        return now
+
     def _begin(self, service: str, goal: Goal) -> Facts:
         """A new service starts where the talk is: in the city of the one before; a taxi goes there."""
         before = self.services.get(self.active or "", {})
@@ -191,9 +220,7 @@ class Dialogue:
         if service == "taxi":
             place = offered.get("place") or before.get("place") or before.get("name")
             return {
-                name: value
-                for name, value in (("destination", place), ("people", before.get("people")))
-                if value and not goal.needs.origin
+                name: value for name, value in (("destination", place), ("people", before.get("people"))) if value and not goal.needs.origin
             }
         if service in RIDING:
             return {"destination": city} if city and THERE.search(goal.text) else {}
@@ -216,7 +243,7 @@ class Dialogue:
         books = "book" in speech and not refuses
         agrees = reply.offers_to == "book" and "affirm" in speech and not refuses
         finds = "find" in speech and not books and any(goal.kind or goal.needs.mode for goal in goals)
-        if books or agrees or service == "taxi":
+        if ((books or agrees) and (service in self.seen or "name" in self.services.get(service, {}))) or service == "taxi":
             stage = "book"
         elif finds or stage == "done":
             stage = "search" if finds else stage
@@ -229,10 +256,21 @@ class Dialogue:
             return None
         facts = self.services.get(service, {})
         if self._confirmed:
-            return Call(service, "book", dict(facts))
+            return Call(service, "book", _exact(facts))
         if self.stage.get(service) == "search" and all(facts.get(name) for name in SEARCHES.get(service, ())):
             wanted = {name: value for name, value in facts.items() if name not in ("person", "name")}
             if wanted != self.searched.get(service):
                 self.searched[service] = wanted
-                return Call(service, "search", dict(facts))
+                return Call(service, "search", _exact(facts))
         return None
+
+
+def _exact(facts: Facts) -> Facts:
+    """The facts as a call takes them: cities by their whole names, a dish with the cuisine it belongs to."""
+    told = dict(facts)
+    for name in ("city", "origin", "destination"):
+        if name in told:
+            told[name] = whole_name(str(told[name]))
+    if "cuisine" in told and (family := cuisine_family(str(told["cuisine"]))):
+        told["cuisine"] = (told["cuisine"], family)
+    return told

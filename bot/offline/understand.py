@@ -16,7 +16,7 @@ from bot.offline.clauses import CHAT, PREFERENCE, absorb, only_sets_out, same_wi
 from bot.offline.clock import read_arrival, read_clock
 from bot.offline.days import read_when
 from bot.offline.goal import Goal
-from bot.offline.kinds import MODE_KIND, RIDES, kind_of_needs, kinds_in, mode_in
+from bot.offline.kinds import MODE_KIND, RIDES, kind_of_needs, kinds_in, mode_in, without_references
 from bot.offline.lexicon import Lexicon
 from bot.offline.money import read_budget
 from bot.offline.needs import read_needs
@@ -54,6 +54,7 @@ def understand(
     rest = GREET.sub("", text).strip()
     if not rest:
         return [Goal("inform" if person else "greet", text, person=person, speech=read_speech(text))]
+    before = topic
     topic = next((name for _, name in kinds_in(fold(rest))), None) or topic
     goals = [
         _goal(lexicon.without_denied(clause), words, lexicon, today, question, shown, in_cart, trip, topic)
@@ -75,6 +76,8 @@ def understand(
         small_talk = bool(merged) and merged[-1].act in ("yes", "no", "thanks", "greet", "bye")
         if merged and not small_talk and goal.act == "inform" and not goal.kind and goal.ordinal is None:
             merged[-1] = absorb(merged[-1], goal)  # "... for two. On Saturday, please."
+        elif merged and merged[-1].act == "inform" and before and goal.act == "search" and goal.kind not in (None, before):
+            merged.append(goal)  # "For two, please. I also need a taxi": the two are for what was talked about
         elif merged and goal.act == "search" and (merged[-1].act in ("inform", "thanks") or only_sets_out(merged[-1], goal)):
             merged[-1] = absorb(goal, merged[-1])
         else:
@@ -116,7 +119,7 @@ def _goal(
         ordinal = int(picked[1])  # the cards are numbered in a terminal
     when = read_when(text, today, trip, staying=topic == "stay")
     party = read_party(text, answering=question in ("party", "date", "dates"))
-    folded_clause = fold(clause).replace("-", " ")
+    folded_clause = without_references(fold(clause).replace("-", " "))
     mode = mode_in(folded_clause)
     riding = mode in RIDES or (topic == "transport" and mode is None)
     arrive = read_arrival(text) if riding else ""
