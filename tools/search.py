@@ -203,11 +203,12 @@ def offer_card(offer: Offer, units: Mapping[str, int] | None) -> dict[str, Any]:
     return {**card, "buttons": [quote if option.plan.model == "QUOTE" else add, details]}
 
 
-def get_details(desk: Desk, product_id: str) -> Outcome:
+def get_details(desk: Desk, product_id: str, show: bool = True) -> Outcome:
     """Everything about one product: description, options, start times, meeting point, cancellation, what is included.
 
     Args:
         product_id: an id from search results, e.g. "lisbon-sunset-sail".
+        show: false only looks something up, without showing the whole card, e.g. to answer a question about it.
     """
     with desk.engine.db.read() as tx:
         listed = listing(tx, product_id)
@@ -264,7 +265,7 @@ def get_details(desk: Desk, product_id: str) -> Outcome:
             else press("choose_date", "add", product_id=product_id)
         ],
     }
-    return Outcome({key: value for key, value in data.items() if value is not None}, (part,))
+    return Outcome({key: value for key, value in data.items() if value is not None}, (part,) if show else ())
 
 
 def list_destinations(desk: Desk) -> Outcome:

@@ -137,6 +137,12 @@ WANTS_SOME = re.compile(
 )
 
 
+IS_IT = re.compile(
+    r"^(?:and |but |ok |okay |so |great |yes |well |also |first |,|\.)*(?:is|are|does|do|has|have|will) (?:it|they|that|this|the (?:[\w' ]+? )?(?:hotel|guesthouse|restaurant|place|attraction|room|one))\b(?! (?:a|an|any|available|still|free on)\b)"
+)
+""" "Is it expensive?", "does the hotel have parking?": asked of what was shown."""
+
+
 def _narrows(needs: Needs) -> bool:
     return bool(
         needs.area
@@ -164,6 +170,8 @@ def decide_act(goal: Goal, act: str | None, clause: str, named_before: bool) -> 
         return act
     if "deny" in goal.speech and "book" in goal.speech and act in ("checkout", "add", None) and not goal.says_something:
         return "no"
+    if IS_IT.match(clause) and (goal.needs.checks or goal.needs.asks) and not told and not goal.city:
+        return "is_it"
     if WANTS_SOME.search(clause) and _narrows(goal.needs) and act in ("details", "add", "price", "availability", None) and not named_before:
         return "search"
     if act == "cancel":

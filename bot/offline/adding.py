@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
 from bot.offline import phrases
 from bot.offline.days import When
 from bot.offline.goal import Goal
+from bot.offline.needs import slot_of
 from bot.offline.paying import propose
 from bot.offline.plan import do
 from bot.offline.scene import Scene, Script, title_of
 from bot.offline.values import as_offered, days_of, evening, people_of, units_of
+from core.search import fold
 
 
 def add(goal: Goal, scene: Scene, product: str) -> Script:
@@ -49,12 +52,50 @@ def add(goal: Goal, scene: Scene, product: str) -> Script:
         "option_id": offered.get("option_id"),
         "quantity": goal.rooms,
     }
+    replaced = ""
+    if "book" in goal.speech and (old := _given_up(scene, product, kind, start, end)):
+        gone = yield do("remove_from_cart", item_id=old["item_id"])
+        replaced = str(old["title"]) if gone.get("ok") else ""
+        scene = replace(scene, facts={**scene.facts, "cart": {**scene.facts["cart"], "lines": [x for x in scene.lines if x is not old]}})
     done = yield do("add_to_cart", **asked_for)
+    if replaced:
+        proposed = (
+            (yield from propose())
+            if done.get("ok") and not scene.lines
+            else phrases.added(done)
+            if done.get("ok")
+            else phrases.refused(done)
+        )
+        return f"{phrases.REPLACED.format(title=replaced)} {proposed}"
     if done.get("ok") and _book_now(goal, scene, product):
         return (yield from propose())
     if done.get("ok") and (goal.when.ambiguous or None):
         return phrases.added(done) + " " + phrases.AMBIGUOUS.format(day=phrases.day(start), other=phrases.day(goal.when.ambiguous or start))
     return (yield from _after_add(done, asked_for, goal, scene, title))
+
+
+def _given_up(scene: Scene, product: str, kind: str | None, start: date, end: date | None) -> Mapping[str, Any] | None:
+    """What the cart holds in its place: another bed for the same night, another ride between the same two stops that day."""
+    ends = set(_stops_of(scene, product))
+    for line in scene.lines:
+        other = str(line.get("product_id"))
+        if scene.lexicon.kinds.get(other) != kind or other == product or not line.get("date"):
+            continue
+        first = date.fromisoformat(line["date"])
+        if (
+            kind == "stay"
+            and first < (end or start + timedelta(days=1))
+            and start < date.fromisoformat(line.get("end_date") or line["date"])
+        ):
+            return line
+        if kind == "transport" and first == start and ends and ends == set(_stops_of(scene, other)):
+            return line
+    return None
+
+
+def _stops_of(scene: Scene, product: str) -> list[str]:
+    row = scene.lexicon.rows.get(product)
+    return [str(tag) for tag in row.tags if slot_of(fold(str(tag))) in ("from", "to")] if row else []
 
 
 def _booked_already(scene: Scene, title: str, goal: Goal, start: date) -> str:
@@ -116,7 +157,11 @@ def _after_add(done: Mapping[str, Any], asked: Mapping[str, Any], goal: Goal, sc
                 why=done.get("message", ""), days=phrases.listed([phrases.day(date.fromisoformat(d)) for d in days[:3]])
             )
     if done.get("field") in ("end_date", "party", "date"):
+        yield do(
+            "note_trip", **{key: value for key, value in asked.items() if key in ("date", "end_date", "adults", "children", "infants")}
+        )
         yield do("ask_traveler", question="dates" if done.get("field") == "end_date" else done["field"], product_id=product)
+        return phrases.NOT_POSSIBLE.format(why=phrases.refused(done))
     return phrases.refused(done)
 
 

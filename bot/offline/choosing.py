@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.offline import phrases
 from bot.offline.acts import PICK_ONE
 from bot.offline.adding import add
 from bot.offline.finding import search
 from bot.offline.goal import Goal
 from bot.offline.plan import do
-from bot.offline.pointing import meant
+from bot.offline.pointing import asked_about, meant
 from bot.offline.scene import Scene, Script, title_of
 from bot.offline.talk import show_help
+from bot.offline.telling import tags_of, tell
 from bot.offline.values import days_of, people_of
 from bot.offline.wishes import note, wish_of
+
+
+def tell_if(goal: Goal, scene: Scene) -> Script:
+    """ "Is it expensive?", "does it have parking?": the fact; where it is not as wished, those that are."""
+    product = asked_about(goal, scene)
+    if product is None:
+        return (yield from search(replace(goal, act="inform"), scene))
+    asks = tuple(dict.fromkeys((*goal.needs.checks, *goal.needs.asks)))
+    text = yield from tell(replace(goal, needs=replace(goal.needs, asks=asks)), scene, product)
+    wanted = set(scene.lexicon.held(goal.needs, scene.lexicon.kinds.get(product)))
+    if wanted <= set(tags_of(scene, product)) or len(scene.shown) < 2:
+        return str(text)
+    return f"{text} {(yield from search(replace(goal, act='inform', kind=None), scene))}"
 
 
 def other_time(goal: Goal, scene: Scene) -> Script:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 from bot.offline.acts import PICK_ONE, act_of
 from bot.offline.clock import Clock
+from bot.offline.days import When
 from bot.offline.goal import Goal
 from bot.offline.kinds import kinds_in
 from bot.offline.party import Party
@@ -98,6 +100,17 @@ def shared(goals: list[Goal]) -> list[Goal]:
     ]
 
 
+def _both_whens(main: When, extra: When) -> When:
+    """ "Starting on Saturday. I'll need it for five nights": the day of one and the nights of the other."""
+    if not main.start:
+        main, extra = extra, main
+    nights = main.nights or extra.nights
+    end = main.end or (extra.end if main.start and extra.end and not extra.start and extra.end > main.start else None)
+    if main.start and nights and not main.end_said:
+        end = main.start + timedelta(days=nights)
+    return replace(main, nights=nights, end=end)
+
+
 def absorb(main: Goal, extra: Goal) -> Goal:
     """What a second clause adds to the first."""
     return replace(
@@ -105,7 +118,7 @@ def absorb(main: Goal, extra: Goal) -> Goal:
         city=main.city or extra.city,
         unknown_city=main.unknown_city or extra.unknown_city,
         words=" ".join(dict.fromkeys([*main.words.split(), *extra.words.split()])),
-        when=main.when if main.when.start else replace(extra.when, nights=main.when.nights or extra.when.nights),
+        when=_both_whens(main.when, extra.when),
         clock=extra.clock if main.clock == Clock() or (extra.clock.at and not main.clock.at) else main.clock,
         rooms=main.rooms or extra.rooms,
         party=main.party if main.party.said else extra.party,

@@ -12,7 +12,7 @@ from typing import Any
 from bot.offline import phrases
 from bot.offline.adding import add
 from bot.offline.basket import cancel, change, check_out, remove, restart, use_promo
-from bot.offline.choosing import choose, other_time, tell_about
+from bot.offline.choosing import choose, other_time, tell_about, tell_if
 from bot.offline.clock import Clock
 from bot.offline.days import When
 from bot.offline.finding import again, inform, search, unknown_city
@@ -109,9 +109,11 @@ def _handle(goal: Goal, scene: Scene) -> Script:
     about_focus = goal.act in ("inform", "unclear", "change") and goal.says_something and not elsewhere
     if answers and question in ("date", "dates", "party") and focus and about_focus:
         return (yield from add(goal, scene, str(focus)))
-    if goal.needs.asks and goal.act not in ("search", "inform", "choose") and (known := asked_about(goal, scene)):
+    if goal.needs.asks and goal.act not in ("search", "inform", "choose", "is_it") and (known := asked_about(goal, scene)):
         return (yield from tell(goal, scene, known))
     match goal.act:
+        case "is_it":
+            return (yield from tell_if(goal, scene))
         case "search":
             return (yield from search(goal, scene))
         case "inform":

@@ -56,6 +56,13 @@ def answer(told: Mapping[str, Any], asks: Sequence[str], tags: Sequence[str]) ->
     return text
 
 
+def unknown(told: Mapping[str, Any], asks: Sequence[str], tags: Sequence[str]) -> list[str]:
+    """Which of the facts asked for the listing does not say."""
+    lines = labelled(str(told.get("description") or ""))
+    named = [ask for ask in asks if ask != "reference"]
+    return [ask for ask in named if not any(label in lines for label in LABELS.get(ask, ())) and not _field(ask, told, tags)]
+
+
 def labelled(description: str) -> dict[str, str]:
     """label -> value of every "Label: value" line."""
     found: dict[str, Any] = {}

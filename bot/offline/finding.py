@@ -67,6 +67,10 @@ def _run(wish: Mapping[str, Any], scene: Scene, goal: Goal) -> Script:
         found = yield do("search_offers", **{**wish, **changes})
         if found.get("ok") is False:
             return phrases.refused(found)
+    relaxed = ""
+    if not found.get("found") and wish.get("must") and scene.refused_before and (relaxed := _least_missed(wish, scene, goal)):
+        wish = {**wish, "must": [tag for tag in wish["must"] if tag != relaxed]}
+        found = yield do("search_offers", **wish)
     if not found.get("found") and wish.get("must"):
         return _without(wish, scene)
     if not found.get("found"):
@@ -75,6 +79,7 @@ def _run(wish: Mapping[str, Any], scene: Scene, goal: Goal) -> Script:
         yield do("note_trip", start_time=evening(goal.clock.at) if wish.get("kind") == "dining" else goal.clock.at)
     foreign = foreign_budget(goal, scene)
     text = phrases.OTHER_CURRENCY.format(currency=foreign) + " " if foreign else ""
+    text += phrases.RELAXED.format(left_out=relaxed) + " " if relaxed else ""
     text += phrases.found(found, wish, scene.lexicon.names.get(str(wish["city"]), ""), loosened, goal.when, scene.today)
     only: Mapping[str, Any] = (found.get("offers") or ({},))[0] if found["found"] == 1 and not found.get("others") else {}
     if "book" in goal.speech and only and wish.get("date") and wish.get("adults") and (goal.clock.at or wish.get("kind") != "dining"):
@@ -95,6 +100,15 @@ def _run(wish: Mapping[str, Any], scene: Scene, goal: Goal) -> Script:
         yield do("ask_traveler", question=asked)
         text += " " + phrases.ASK[asked if wish.get("adults") is None or asked == "party" else asked + "_only"]
     return text
+
+
+def _least_missed(wish: Mapping[str, Any], scene: Scene, goal: Goal) -> str:
+    """The older need that is in the way of what is asked for a second time; "" where dropping one does not help."""
+    said_now = set(scene.lexicon.held(goal.needs, wish.get("kind")))
+    of_kind = [set(row.tags) for row in scene.lexicon.rows.values() if row.kind == wish.get("kind") and row.destination_id == wish["city"]]
+    counts = {tag: sum(1 for tags in of_kind if set(wish["must"]) - {tag} <= tags) for tag in wish["must"] if tag not in said_now}
+    best = max(counts, key=lambda tag: counts[tag], default="")
+    return best if best and counts[best] else ""
 
 
 def _without(wish: Mapping[str, Any], scene: Scene) -> str:

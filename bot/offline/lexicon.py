@@ -187,7 +187,9 @@ class Lexicon:
         choices = {
             product_id: self.titles[product_id] for product_id in (among if among is not None else self.titles) if product_id in self.titles
         }
-        said = [word for word in re.findall(r"[a-z0-9']+", folded) if word not in STOP and len(word) > 2]
+        said = [
+            word for word in re.findall(r"[a-z0-9']+", folded) if word not in STOP and len(word) > 2 and slot_of(word) not in TOLD_SLOTS
+        ]
         if not said or not choices:
             return None
         joined = " ".join(said)
@@ -207,6 +209,9 @@ class Lexicon:
                     second = max(second, rank)
         return best if best and (best[1] - second > 0.5 or among is None) else None  # "the train to Ely" may be any of six
 
+
+TOLD_SLOTS = ("area", "level", "cuisine", "sort")
+"""A word that says where or how expensive is no name of a product."""
 
 MOST, HALF = 0.8, 0.5
 

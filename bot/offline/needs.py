@@ -136,7 +136,7 @@ STAY_SORTS = ("guesthouse", "hostel", "apartment")
 CAR_SORTS = ("sedan", "suv", "compact", "standard", "full-size")
 FACTS: Mapping[str, str] = {
     "phone": r"(?:tele)?phone(?: numbers?)?|contact (?:number|info\w*|details?)|\bnumber to call|(?<!reference )(?<!train )(?<!confirmation )(?<!flight )\bnumbers?(?= (?:for|of|and|please|to)|[?.,!]|$)",
-    "address": r"address(?:es)?|exact location|where (?:is|are|'s|can) (?:it|they|this|that|the|i find|there)[^.?!]*(?:located|address|situated|at|find)?|street(?: name)?|located(?=\?)|directions?",
+    "address": r"address(?:es)?|exact location|where (?:is|are|'s|can) (?:it|they|this|that|the|i find|there)[^.?!]*(?:located|address|situated|at|find)?|(?:what|which|the) street(?: name| is)?\b|street name|located(?=\?)|directions?",
     "postcode": r"post ?-?codes?|post(?:al)? ?codes?|zip(?: ?code)?|postal(?: code)?|\bpostal\b",
     "reference": r"(?:reference|ref|confirmation|booking)(?: ?#| numbers?| code| id| info\w*| no)|\breference\b",
     "fee": r"(?:entrance|entry|admission|entr\w+)(?: ?(?:fees?|costs?|price|charge))|\bfees?\b|cost to (?:get in|enter)|how much (?:is it )?to (?:get in|enter)",
@@ -155,6 +155,8 @@ FACTS: Mapping[str, str] = {
     "website": r"website|web ?page|e-?mail(?: address)?|homepage",
     "hours": r"open(?:ing)? (?:hours|times?)|hours|when (?:do|does|is|are) (?:it|they|the \w+) open|what time do(?:es)? (?:it|they) (?:open|close)",
 }
+CHECKED = {"level": "level", "area": "area", "stars": "stars", "cuisine": "cuisine", "sort": "type"}
+FEATURE_FACTS = {"wifi": "internet", "parking": "parking", "free": "fee"}
 ALWAYS_ASKED = frozenset(("phone", "address", "postcode", "reference", "fee", "duration", "departure", "arrival", "id", "website"))
 """Nobody narrows a search by a phone number: where these are named, they are asked for."""
 ASKING = re.compile(
@@ -203,6 +205,12 @@ class Needs:
 
     def __bool__(self) -> bool:
         return any(getattr(self, one.name) not in ("", None, ()) for one in fields(self) if one.name not in ("asks", "same"))
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """The facts that "is it cheap?", "does it have wifi?" ask for."""
+        told = [fact for slot, fact in CHECKED.items() if getattr(self, slot) not in ("", None)]
+        return (*told, *(FEATURE_FACTS[one] for one in self.features if one in FEATURE_FACTS))
 
     def by_slot(self) -> tuple[tuple[str, str | tuple[str, ...]], ...]:
         """(slot, what listings would be tagged with) of everything that has to hold."""

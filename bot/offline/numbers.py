@@ -172,7 +172,9 @@ def read_ordinal(text: Text) -> int | None:
     if match:
         text.take(match, "ordinal")
         return number(match[1])
-    match = text.find(r"\b(?:the )?(?:(last|bottom|latest)|earliest|top)(?: (?:one|option|time|start|slot|table)|(?= please)|[.!]*$)")
+    match = text.find(
+        r"(?<!at )\b(?:the )?(?<!at the )(?:(last|bottom|latest)|earliest|top)(?: (?:one|option|time|start|slot|table)|(?= please)|[.!]*$)"
+    )
     if match and not text.find(r"\bthe \w+ (?:day|week|night|month)\b"):
         text.take(match, "ordinal")
         return -1 if match[1] else 1

@@ -10,6 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rapidfuzz import fuzz, process
+
 from bot.offline.numbers import MONTHS, NUMBERS, WEEKDAYS, Text
 from bot.offline.words import word_set
 
@@ -193,6 +195,12 @@ def _stop_ends(plain: str, stops: Sequence[str]) -> Route:
     return Route(origin, destination)
 
 
+def _near_stop(place: str, stops: Sequence[str]) -> str:
+    """The stop that is meant, slips forgiven; a well-known town that has none stays as it is, other words are no end at all."""
+    near = process.extractOne(place, stops, scorer=fuzz.ratio, score_cutoff=82) if len(place) > 3 else None
+    return str(near[0]) if near else place if place and world_city("in " + place) else ""
+
+
 def read_route(text: Text, original: str, *, riding: bool, stops: Sequence[str] = ()) -> Route:
     """ "from A to B", "leaving A", "a taxi to B". `riding` is whether the talk is about getting somewhere: only then do
     plain words behind "from" and "to" count as places; a known city counts anywhere. `stops` are those the catalogue knows."""
@@ -204,6 +212,8 @@ def read_route(text: Text, original: str, *, riding: bool, stops: Sequence[str] 
         known = _stop_ends(plain, stops)
         if known.origin or known.destination:
             return known
+        route = read_route(text, original, riding=riding)
+        return Route(_near_stop(route.origin, stops), _near_stop(route.destination, stops))
     pair = _PAIR.search(plain)
     if pair and (_clean(pair["a"]) and _clean(pair["place"])) and (riding or world_city("in " + pair["a"])):
         return Route(_clean(pair["a"]), _clean(pair["place"]))

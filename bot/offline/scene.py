@@ -27,6 +27,7 @@ class Scene:
     results: Sequence[tuple[str, Mapping[str, Any]]]
     last_search: Mapping[str, Any]
     failed_before: bool
+    refused_before: bool  # nothing had all that was asked for
     lexicon: Lexicon
     several: bool = False  # one message asks for several things
 
@@ -55,13 +56,14 @@ def read_scene(messages: Sequence[BaseMessage], lexicon: Lexicon) -> Scene:
     at = max((i for i, m in enumerate(messages) if isinstance(m, HumanMessage) and m.name != CONTEXT_NAME), default=-1)
     facts: Mapping[str, Any] = {}
     last_search: Mapping[str, Any] = {}
-    failed = False
+    failed = refused = False
     for message in messages[: max(at, 0)]:
         if isinstance(message, HumanMessage) and message.name == CONTEXT_NAME:
             text = str(message.text)
             facts = json.loads(text[text.index("{") :])
         elif isinstance(message, AIMessage):
             failed = message.text.startswith(phrases.UNCLEAR_START)
+            refused = phrases.NONE_START in message.text
             for call in message.tool_calls:
                 if call["name"] == "search_offers":
                     last_search = call["args"]
@@ -70,7 +72,7 @@ def read_scene(messages: Sequence[BaseMessage], lexicon: Lexicon) -> Scene:
         if isinstance(message, ToolMessage):
             results.append((str(message.name), _json(str(message.text))))
     words = str(messages[at].text) if at >= 0 else ""
-    return Scene(facts, words, results, last_search, failed, lexicon)
+    return Scene(facts, words, results, last_search, failed, refused, lexicon)
 
 
 def _json(text: str) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 from bot.offline.clock import shifted
 from bot.offline.goal import Goal
 from bot.offline.kinds import MODE_KIND, RIDING
-from bot.offline.needs import cuisine_family
+from bot.offline.needs import Needs, cuisine_family
 from bot.offline.places import whole_name
 
 Facts = dict[str, Any]
@@ -78,6 +78,11 @@ def service_of(goal: Goal, before: str | None) -> str | None:
     return goal.kind or before
 
 
+def topic_of(goals: Sequence[Goal], before: str | None) -> str | None:
+    """The service a whole message is about: the first that a goal names."""
+    return next((named for goal in goals if (named := service_of(goal, None)) and service_of(goal, before) != before), before)
+
+
 def kind_of(service: str | None) -> str | None:
     """The kind of product a service is sold as."""
     return MODE_KIND.get(service or "", service)
@@ -86,6 +91,8 @@ def kind_of(service: str | None) -> str | None:
 def said(goal: Goal, service: str | None) -> Facts:
     """The facts of one goal about a service, without what nobody said."""
     when, party, clock, needs = goal.when, goal.party, goal.clock, goal.needs
+    if goal.act == "is_it":
+        needs = Needs(origin=needs.origin, destination=needs.destination)  # a question narrows nothing
     riding = service in RIDING
     named = clock.at or (clock.first if not clock.last else clock.last if not clock.first else "")
     city = "" if goal.place and goal.place in needs.origin and not needs.destination else goal.place

@@ -12,16 +12,36 @@ from bot.offline.scene import Scene, Script
 
 
 def answered(told: Mapping[str, Any], goal: Goal, scene: Scene, product: str) -> str:
-    row = scene.lexicon.rows.get(product)
-    text = facts.answer(told, goal.needs.asks, [str(tag) for tag in row.tags] if row else ())
+    text = facts.answer(told, goal.needs.asks, tags_of(scene, product))
     if "reference" in goal.needs.asks:
         text = f"{phrases.references(scene.facts.get('bookings') or ())} {text}".strip()
     return text or phrases.details(told, goal.text)
 
 
 def tell(goal: Goal, scene: Scene, product: str) -> Script:
-    told = yield do("get_details", product_id=product)
-    return phrases.refused(told) if told.get("ok") is False else answered(told, goal, scene, product)
+    """The facts somebody asks for, in words; where the first of several does not say them, those of the next that does."""
+    told = yield do("get_details", product_id=product, show=False)
+    if told.get("ok") is False:
+        return phrases.refused(told)
+    text = answered(told, goal, scene, product)
+    if (
+        not facts.unknown(told, goal.needs.asks, tags_of(scene, product))
+        or len(scene.shown) < 2
+        or goal.product
+        or goal.ordinal is not None
+    ):
+        return text
+    for one in [one for one in scene.shown if one["product_id"] != product][:4]:
+        other = str(one["product_id"])
+        more = yield do("get_details", product_id=other, show=False)
+        if more.get("ok") is not False and not facts.unknown(more, goal.needs.asks, tags_of(scene, other)):
+            return phrases.INSTEAD.format(answer=facts.answer(more, goal.needs.asks, tags_of(scene, other)))
+    return text
+
+
+def tags_of(scene: Scene, product: str) -> list[str]:
+    row = scene.lexicon.rows.get(product)
+    return [str(tag) for tag in row.tags] if row else []
 
 
 def facts_of_first(goal: Goal, scene: Scene) -> Script:

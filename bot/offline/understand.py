@@ -36,6 +36,9 @@ GREET = re.compile(
 VAGUE = re.compile(r"\bsomething (?:fun|nice|special|cool|different|exciting|romantic) for\b")
 
 
+BARE_RESERVATION = re.compile(r"reservation for\b(?! (?:dinner|lunch|breakfast|brunch|a table))")
+
+
 def understand(
     words: str,
     lexicon: Lexicon,
@@ -129,6 +132,8 @@ def _goal(
     if city:
         folded = folded.replace(city[1], " ")
     found_kinds = kinds_in(folded_clause)
+    if topic not in (None, "dining") or rooms or when.nights:  # "a reservation for five nights" is no table
+        found_kinds = [one for one in found_kinds if one[1] != "dining" or not BARE_RESERVATION.match(folded_clause[one[0] :])]
     vague = bool(VAGUE.search(folded_clause)) and len(found_kinds) > 1  # "something romantic for dinner" is about dinner
     kind = next((name for _, name in found_kinds if not (vague and name == "activity")), None)
     if (

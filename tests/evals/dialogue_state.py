@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -20,15 +19,9 @@ from bot.offline.lexicon import Lexicon
 from bot.offline.numbers import NUMBERS, Text, normal
 from bot.offline.state import Call, Dialogue, Reply, kind_of
 from bot.offline.understand import understand
+from tests.evals.understand import SERVICE, told
 from tools.search import Vocabulary
 
-SERVICE = {"dining": "restaurant", "activity": "attraction", "guide": "attraction", "taxi": "ride", "ferry": "ride"}
-OURS = {"restaurant": "dining", "attraction": "activity", "ride": "taxi"}
-SLOT = {
-    "arrive": "arrive_by", "level": "price", "sort": "type", "children": "kids", "person": "person_name", "pickup": "pickup_place",
-    "carrier": "airline", "kids": "kids_ok",
-}  # fmt: skip
-TOWN = {"train": "city", "bus": "city", "flight": "city", "ride": "dropoff"}
 SLOT_OURS = {
     "type": "sort", "price": "level", "pickup_place": "pickup", "event_location": "place", "address": "place", "street_address": "place",
     "address_of_location": "place", "airline": "carrier", "arrive_by": "arrive", "dropoff": "destination",
@@ -70,19 +63,6 @@ def reply_of(acts: list[list[Any]], service: str | None, today: date) -> Reply:
         done="NOTIFY_SUCCESS" in kinds,
         failed="NOTIFY_FAILURE" in kinds,
     )
-
-
-def told(facts: Mapping[str, Any], service: str, *, one_town: bool) -> dict[str, Any]:
-    """Our facts under their names; a corpus about one town has no slot for it, except as an end of a ride."""
-    found: dict[str, Any] = {}
-    for name, value in facts.items():
-        theirs = TOWN.get(service, "city") if name == "destination" else SLOT.get(name, name)
-        if name == "origin" and service == "ride":
-            theirs = "pickup"
-        if one_town and name == "city":
-            continue
-        found[theirs] = value.replace("'", "") if name in ("origin", "destination") else value
-    return found
 
 
 def call_of(call: Call | None) -> dict[str, Any] | None:
