@@ -115,7 +115,7 @@ def _elsewhere(goal: Goal, clause: str, chosen: bool) -> bool:
     ours = chosen or goal.kind or goal.city or goal.place or goal.needs.mode or goal.needs.asks or goal.party.said or goal.when.nights
     if ours or {"travel", "human", "cancel", "booked"} & goal.speech:
         return False
-    if "outside" in goal.speech:
+    if "outside" in goal.speech and not goal.needs.asks:
         return True
     long = len(re.findall(r"[a-z']+", clause)) >= 5
     asks = "ask" in goal.speech and bool(
@@ -200,7 +200,7 @@ def decide_act(goal: Goal, act: str | None, clause: str, named_before: bool) -> 
         return "change"
     if goal.party.more or (act == "change" and told and CHANGE_FIRST.match(clause)):
         return "change"
-    if act in ("details", "price", "availability") and OUTSIDE.search(clause) and not chosen and not goal.kind:
+    if act in ("details", "price", "availability") and not goal.needs.asks and OUTSIDE.search(clause) and not chosen and not goal.kind:
         return "outside"
     if act in ("details", "price", "availability") and goal.product:
         return act

@@ -14,7 +14,7 @@ from bot.offline.needs import slot_of
 from bot.offline.paying import propose
 from bot.offline.plan import do
 from bot.offline.scene import Scene, Script, title_of
-from bot.offline.values import as_offered, days_of, evening, people_of, units_of
+from bot.offline.values import as_offered, days_of, evening, only_offered_for, people_of, units_of
 from core.search import fold
 
 
@@ -22,7 +22,9 @@ def add(goal: Goal, scene: Scene, product: str) -> Script:
     kind = scene.lexicon.kinds.get(product)
     title = title_of(scene, product)
     offered = next((one for one in scene.shown if one["product_id"] == product), {})
-    start, end = days_of(goal, as_offered(scene.trip, offered), kind)
+    start, end = days_of(
+        goal, scene.trip if kind == "stay" and not only_offered_for(kind, scene) else as_offered(scene.trip, offered), kind
+    )
     people = people_of(goal, scene.trip)
     if start is None or people["adults"] is None:
         told: dict[str, Any] = {

@@ -83,7 +83,9 @@ def same_wish(before: Goal, goal: Goal) -> bool:
         )
     facts = goal.when.start or goal.when.nights or goal.party.said or goal.clock != Clock()
     if before.act == "choose" and goal.act in ("choose", "search", "inform", "change", "availability", "other_time"):
-        container = bool(re.search(r"\b(?:tables?|rooms?|tickets?|seats?|reservation|booking)\b", goal.text))
+        container = bool(
+            re.search(r"\b(?:tables?|rooms?|tickets?|seats?|reservation|booking|eat|dine|come|arrive|leave|stay|go)\b", goal.text)
+        )
         return bool(facts) and not goal.words and (goal.kind in (None, before.kind) or (before.kind is None and container))
     return False
 

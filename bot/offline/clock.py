@@ -52,7 +52,7 @@ PRE = r"(?P<pre>after|before|by|from|until|till|at|around|about|for|@|past)?"
 HALF = r"(?P<half>a\.?m\b\.?|p\.?m\b\.?)"
 
 
-NO_COUNT = r"(?! ?(?:people|adults|guests|persons|euros?|eur|usd|dollars|pounds|nights?|days?|%|each|per|tickets?|seats?|rooms?|stars?|kids|children|minutes?|hours?|weeks?)\b)"
+NO_COUNT = r"(?! ?(?:people|adults|guests|persons|euros?|eur|usd|dollars|pounds|nights?|days?|%|each|per|tickets?|seats?|rooms?|stars?|kids|children|minutes?|hours?|weeks?|of (?:them|those|these|the|your|my)|that)\b)"
 
 
 MINUTES = {"half": 30, "quarter": 15, "a quarter": 15, "five": 5, "ten": 10, "twenty": 20, "twenty five": 25, "twenty-five": 25}
@@ -128,6 +128,11 @@ def read_clock(text: Text, *, answering: bool = False) -> Clock:
     return Clock()
 
 
+OR_SO = re.compile(
+    r"^ ?(?:,|-)? ?or (?P<later>later|after(?:wards)?|thereafter|beyond)?(?P<earlier>earlier|before|sooner)?\b(?! (?:the|that|\d))"
+)
+
+
 def _named_time(text: Text, *, answering: bool = False) -> tuple[str, str] | None:
     """(the word before, HH:MM) of the first time of day, taken out of the text."""
     patterns = (*CLOCKS, r"^\W*(?P<pre>)(?P<h>\d{1,2})(?P<m>)(?P<half>)(?: ?o'?clock)?(?: please)?\W*$") if answering else CLOCKS
@@ -144,7 +149,10 @@ def _named_time(text: Text, *, answering: bool = False) -> tuple[str, str] | Non
                 continue  # "from 5 to 8"
             at = _time_of(text, match)
             if at is not None:
+                around = OR_SO.match(text.text[match.end() :])
                 text.take(match, "time")
+                if around and (around["later"] or around["earlier"]):
+                    return "after" if around["later"] else "before", at
                 return (groups["pre"] or "").strip(), at
     return None
 

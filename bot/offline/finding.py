@@ -10,6 +10,7 @@ from typing import Any
 from bot.offline import phrases
 from bot.offline.adding import add
 from bot.offline.goal import Goal
+from bot.offline.needs import FEATURES, Needs
 from bot.offline.plan import do
 from bot.offline.pointing import fits
 from bot.offline.scene import Scene, Script
@@ -40,12 +41,46 @@ def search(goal: Goal, scene: Scene) -> Script:
     wish = wish_of(goal, scene)
     if not wish["city"]:
         return (yield from ask_city(goal, scene, wish))
+    if (said := _said_again(wish, scene, goal)) is not None:
+        return said
     return (yield from _run({**wish, "fill": False} if scene.several else wish, scene, goal))
+
+
+def _said_again(wish: Mapping[str, Any], scene: Scene, goal: Goal) -> str | None:
+    """They say once more that they do not need something, and all we can show has it: that is the answer."""
+    spared = [one for one in goal.needs.open if one in FEATURES]
+    same = all(scene.last_search.get(key) == value for key, value in wish.items() if value is not None and key != "page")
+    must = set(wish.get("must") or ())
+    rows = [
+        row
+        for row in scene.lexicon.rows.values()
+        if row.kind == wish.get("kind") and row.destination_id == wish["city"] and must <= set(row.tags)
+    ]
+    if spared and same and rows and all(set(spared) <= set(row.tags) for row in rows):
+        _, many = phrases.PLURAL.get(wish.get("kind"), phrases.PLURAL[None])
+        return phrases.ALL_HAVE.format(many=many, what=phrases.listed(spared))
+    return None
+
+
+def _weak(wish: Mapping[str, Any], scene: Scene, goal: Goal) -> str:
+    """ "A hotel" may be any bed, so hotels come first where listings say which they are; "I prefer a hotel" is meant."""
+    if wish.get("kind") != "stay" or goal.needs.sort == "hotel":
+        return ""
+    said = bool(re.search(r"\bhotels?\b(?! or)", goal.text)) and not Needs.of_tags(wish.get("must") or ()).sort
+    held = Needs.of_tags(wish.get("must") or ()).sort == "hotel"
+    known = scene.lexicon.held(Needs(sort="hotel"), "stay")
+    return known[0] if known and (said or held) else ""
 
 
 def _run(wish: Mapping[str, Any], scene: Scene, goal: Goal) -> Script:
     """Search, and where nothing is found, loosen one wish after another and say which."""
-    found = yield do("search_offers", **wish)
+    weak = _weak(wish, scene, goal)
+    if weak:
+        others = [tag for tag in wish.get("must") or () if tag != weak]
+        found = yield do("search_offers", **{**wish, "must": [*others, weak]})
+        wish = {**wish, "must": [*others, weak] if found.get("found") else others or None}
+    if not weak or not found.get("found"):
+        found = yield do("search_offers", **wish)
     if found.get("ok") is False:
         return phrases.refused(found)
     loosened = ""

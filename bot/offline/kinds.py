@@ -22,7 +22,7 @@ KINDS: Mapping[str, str] = {
     ),
     "guide": r"(?:private |local |personal |tour |city )?guides?|interpreter|someone to show us around|show (?:me|us) around",
     "activity": (
-        r"activit(?:y|ies)|things? to do|(?:places?|somewhere|anything|something|one) (?:fun |nice |interesting |good )*(?:in town )?to (?:go(?! to\b| eat\b| for\b)|visit|see)|do something|something (?:\w+ )?to do|things? to see|places? of interest|what (?:can|could|should|to) (?:we |i |you |one )?do|what is there to do|what's there to do|something (?:fun|to do|nice|special|cool|different|exciting|romantic|for (?:the )?kids)|fun|tours?|trips?|"
+        r"activit(?:y|ies)|things? to do|(?:places?|somewhere|anything|something|one) (?:fun |nice |interesting |good )*(?:in town )?to (?:go(?! to\b| eat\b| for\b)|visit|see)|do something|something (?:\w+ )?to do|things? to see|places? of interest|what (?:can|could|should|to) (?:we |i |you |one )?do|what is there to do|what's there to do|something (?:fun|to do|nice|special|cool|different|exciting|romantic|for (?:the )?kids)|fun|tours?|(?<!the )(?<!this )(?<!my )(?<!our )(?<!a )trips?|"
         r"excursions?|class(?:es)?|workshops?|museums?|hik(?:e|es|ing)|surf(?:ing)?|boats?|sail(?:ing)?|cruises?|kayak(?:ing)?|walks?|concerts?|(?:a|the|live|some) shows?|theat(?:re|er)s?|"
         r"tastings?|lessons?|adventures?|experiences?|sightseeing|see the city|attractions?|snorkel(?:l?ing)?|div(?:e|ing)|bik(?:e|es|ing)|cycling|spa|nightlife|entertain\w*"
     ),
@@ -86,7 +86,7 @@ def mode_in(folded: str) -> str | None:
 
 
 ASKS_TO_GO = re.compile(
-    r"\b(?:find|look(?:ing)? (?:for|at)|see|visit|go to|how about|what about|suggest|recommend|any|want|like|love|info\w*)\b"
+    r"\b(?:find|look(?:ing)? (?:for|at)|see|visit|go to|how about|what about|suggest|recommend|any|want|like|love|info\w*|(?:tell me|know) about|are there|is there|places?)\b"
 )
 
 

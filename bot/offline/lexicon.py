@@ -13,7 +13,7 @@ from rapidfuzz.distance import OSA
 from bot.offline.kinds import kinds_in
 from bot.offline.needs import FEATURES, Needs, slot_of
 from bot.offline.numbers import SMALL, WD
-from bot.offline.words import COMMANDS, NO_SLIPS, SPECIFIC, STOP
+from bot.offline.words import COMMANDS, NO_SLIPS, SPECIFIC, STOP, word_set
 from core.search import fold
 from tools.search import Vocabulary
 
@@ -82,9 +82,11 @@ class Lexicon:
         for slot, value in needs.by_slot():
             said = (value,) if isinstance(value, str) else value
             for one in said:
+                if slot == "sort" and one == "hotel" and "hotel" not in known.get(slot, {}):
+                    continue  # where no listing says so, all of them are
                 if slot in known:
                     found.append(known[slot].get(plain(one)) or _near_tag(plain(one), known[slot]) or one)
-                elif one in known:
+                elif slot == "features" and one in known:
                     found.append(known[one][plain(one)])
         return tuple(dict.fromkeys(found))
 
@@ -119,7 +121,7 @@ class Lexicon:
     def content(self, folded: str) -> list[str]:
         """The words of a clause that listings use too, typos mended."""
         kept: list[str] = []
-        for word in re.findall(r"[a-z0-9]+", folded):
+        for word in re.findall(r"[a-z0-9]+", re.sub(r"\b(?:my|our|the whole|a) (?:family|friends?|group)\b", " ", folded)):
             if word in STOP or len(word) < 3 or word.isdigit():
                 continue
             if word in ("kid", "kids", "child", "children"):
@@ -184,6 +186,10 @@ class Lexicon:
         for product_id in among_shown:
             if any(code in self.titles[product_id] for code in codes):
                 return product_id, 100.0
+        if codes and among is None:
+            coded = [id for id, title in self.titles.items() if any(code in title for code in codes)]
+            if len({self.titles[id] for id in coded}) == 1:
+                return coded[0], 100.0
         choices = {
             product_id: self.titles[product_id] for product_id in (among if among is not None else self.titles) if product_id in self.titles
         }
@@ -191,6 +197,8 @@ class Lexicon:
             word for word in re.findall(r"[a-z0-9']+", folded) if word not in STOP and len(word) > 2 and slot_of(word) not in TOLD_SLOTS
         ]
         if not said or not choices:
+            return None
+        if not any(word for word in said if word not in GENERIC):
             return None
         joined = " ".join(said)
         best: tuple[str, float] | None = None
@@ -209,6 +217,11 @@ class Lexicon:
                     second = max(second, rank)
         return best if best and (best[1] - second > 0.5 or among is None) else None  # "the train to Ely" may be any of six
 
+
+GENERIC = word_set(
+    "guest house guesthouse hotel hotels restaurant restaurants museum museums train trains bus room rooms bar cafe club college park tour tours class trip"
+)
+"""Words that half of all titles have: alone they name nothing."""
 
 TOLD_SLOTS = ("area", "level", "cuisine", "sort")
 """A word that says where or how expensive is no name of a product."""

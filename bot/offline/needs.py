@@ -95,6 +95,7 @@ UNWANTED = re.compile(
     r"(?:don't|do not|doesn't|does not|needn't|no|not|without|isn't|never mind(?: the)?|won't)\s+(?:really |even |any |necessarily |have to |has to )*(?:need|want|require|care (?:about|for|if)|include|have|matter|mind|worry about|offer|necessary|important|needed|needing|be)?\s*(?:to |have |it |there |is |any |a |the |about |if |they |for |free |include |offer |has )*$"
 )
 SORTS: Mapping[str, str] = {
+    "hotel": r"(?:prefer|be|is|type|kind|only|specifically|actual|real|strictly) (?:of |to be |it to be |that is )*(?:a |an )?(?:\w+ )?hotels?(?! or| room)|hotels? type",
     "guesthouse": r"guest[- ]?houses?|bed and breakfast|b ?& ?b",
     "hostel": r"hostels?",
     "apartment": r"apartments?|flats?",
@@ -132,7 +133,7 @@ SIGHTS = (
     "entertainment", "multiple sports", "theme park", "zoo",
 )  # fmt: skip
 """What is visited for its own sake: somebody who asks for one asks for something to do."""
-STAY_SORTS = ("guesthouse", "hostel", "apartment")
+STAY_SORTS = ("hotel", "guesthouse", "hostel", "apartment")
 CAR_SORTS = ("sedan", "suv", "compact", "standard", "full-size")
 FACTS: Mapping[str, str] = {
     "phone": r"(?:tele)?phone(?: numbers?)?|contact (?:number|info\w*|details?)|\bnumber to call|(?<!reference )(?<!train )(?<!confirmation )(?<!flight )\bnumbers?(?= (?:for|of|and|please|to)|[?.,!]|$)",
@@ -428,7 +429,7 @@ def read_asks(clause: str) -> tuple[str, ...]:
             wanted = fact in ("parking", "internet", "stars", "type", "area", "level", "price", "hours") and (
                 NOT_ASKED_BUT_WANTED.search(before)
                 and not re.search(
-                    r"\b(?:what|which|how|tell me|let me know|know|does (?:it|that|this|the)|do they|is there|is it|are there|provide|give|get me|whether)\b",
+                    r"\b(?:what|which|how|tell me|let me know|know|does (?:it|that|this|the)|do they|is there|is it|are there|provide|give|get me|get the|whether)\b",
                     before,
                 )
             )

@@ -19,13 +19,13 @@ from bot.offline.goal import Goal
 from bot.offline.kinds import MODE_KIND, RIDES, kind_of_needs, kinds_in, mode_in, without_references
 from bot.offline.lexicon import Lexicon
 from bot.offline.money import read_budget
-from bot.offline.needs import read_needs
-from bot.offline.numbers import MONTHS, WEEKDAYS, Text, normal, number, read_ordinal
+from bot.offline.needs import read_needs, slot_of
+from bot.offline.numbers import MONTHS, NUMBERS, WEEKDAYS, Text, normal, number, read_ordinal
 from bot.offline.party import read_party
 from bot.offline.persons import read_person
 from bot.offline.places import read_route, world_city
 from bot.offline.speech import read_speech
-from bot.offline.words import STOP
+from bot.offline.words import STOP, word_set
 from core.search import fold
 
 GREET = re.compile(
@@ -36,6 +36,7 @@ GREET = re.compile(
 VAGUE = re.compile(r"\bsomething (?:fun|nice|special|cool|different|exciting|romantic) for\b")
 
 
+ALSO = re.compile(r"\b(?:also|too|as well|another|next|besides)\b")
 BARE_RESERVATION = re.compile(r"reservation for\b(?! (?:dinner|lunch|breakfast|brunch|a table))")
 
 
@@ -79,7 +80,14 @@ def understand(
         small_talk = bool(merged) and merged[-1].act in ("yes", "no", "thanks", "greet", "bye")
         if merged and not small_talk and goal.act == "inform" and not goal.kind and goal.ordinal is None:
             merged[-1] = absorb(merged[-1], goal)  # "... for two. On Saturday, please."
-        elif merged and merged[-1].act == "inform" and before and goal.act == "search" and goal.kind not in (None, before):
+        elif (
+            merged
+            and merged[-1].act == "inform"
+            and before
+            and goal.act == "search"
+            and goal.kind not in (None, before)
+            and (question or ALSO.search(goal.text))
+        ):
             merged.append(goal)  # "For two, please. I also need a taxi": the two are for what was talked about
         elif merged and goal.act == "search" and (merged[-1].act in ("inform", "thanks") or only_sets_out(merged[-1], goal)):
             merged[-1] = absorb(goal, merged[-1])
@@ -150,6 +158,8 @@ def _goal(
     needs = replace(needs, mode=mode or "", origin=route.origin, destination=route.destination, arrive=arrive)
     if kind is None and (implied := kind_of_needs(needs, topic, clause)):
         kind = implied
+    if kind == "dining" and not needs.cuisine and not city and (strange := _strange_cuisine(folded_clause, lexicon)):
+        needs = replace(needs, cuisine=strange)
     held = {part for said in lexicon.held(needs, kind or topic) for part in re.findall(r"[a-z0-9]+", said)}
     content = [word for word in lexicon.content(folded) if word not in held and not (word == "food" and kind == "dining")]
     act = act_of(clause)
@@ -183,6 +193,28 @@ def _goal(
         return replace(goal, act="choose", pick="other")
     named_before = goal.product is not None and (goal.product in shown or goal.product in in_cart) and goal.product_score >= 70
     return replace(goal, act=decide_act(goal, act, clause, named_before))
+
+
+KITCHEN = re.compile(r"\b(?:serv\w+|find|for|a|an|some|any|offers?|with|of)\s+(?P<name>[a-z]+(?: [a-z]+)?) (?:food|cuisine|restaurants?)\b")
+PLAIN_PRAISE = word_set(  # what a kitchen is like is not what it cooks
+    "good nice great local best better different other fancy cheap cheaper particular certain specific new decent amazing lovely "
+    "favourite favorite similar popular famous high low priced price quality real nearby close open quick fast healthy "
+    "delicious authentic traditional moderately reasonably range rated romantic family casual find and the kind type sort style"
+)
+
+
+def _strange_cuisine(clause: str, lexicon: Lexicon) -> str:
+    """ "A light bites restaurant": food of a kind we have never heard of, which no listing's words explain otherwise."""
+    match = KITCHEN.search(clause)
+    if match is None:
+        return ""
+    words = match["name"].split()
+    known = any(word in STOP or word in PLAIN_PRAISE or word in lexicon.words or slot_of(word) or kinds_in(word) for word in words)
+    return "" if known or number_word(words[0]) else match["name"]
+
+
+def number_word(word: str) -> bool:
+    return word in NUMBERS or word in WEEKDAYS or word in MONTHS
 
 
 def _unknown_city(clause: str, lexicon: Lexicon) -> str | None:

@@ -34,6 +34,8 @@ def people_of(goal: Goal, trip: Mapping[str, Any]) -> dict[str, int | None]:
 def days_of(goal: Goal, trip: Mapping[str, Any], kind: str | None) -> tuple[date | None, date | None]:
     """(first day, last day or departure): what was said now, else what is known."""
     when = goal.when
+    if kind == "stay" and when.start and not (when.end or when.nights) and (known := _known_nights(trip)):
+        return when.start, when.start + timedelta(days=known)  # "from Monday", after "for two nights"
     if when.start:
         return (when.start, _departure(when, when.start)) if kind == "stay" else (when.start, when.end)
     if not trip.get("start_date"):
@@ -49,6 +51,14 @@ def days_of(goal: Goal, trip: Mapping[str, Any], kind: str | None) -> tuple[date
     if kind == "stay" and (end is None or end <= start):
         end = start + timedelta(days=1)
     return start, end
+
+
+def _known_nights(trip: Mapping[str, Any]) -> int | None:
+    """How many nights the stay talked about has; None where nobody said, or it is a stretch of the year."""
+    if trip.get("kind") != "stay" or not trip.get("start_date") or not trip.get("end_date"):
+        return None
+    nights = (date.fromisoformat(trip["end_date"]) - date.fromisoformat(trip["start_date"])).days
+    return nights if 1 <= nights <= LONGEST_STRETCH else None
 
 
 def _departure(when: When, start: date) -> date:

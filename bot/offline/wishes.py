@@ -61,7 +61,10 @@ def wish_of(goal: Goal, scene: Scene) -> dict[str, Any]:
 def _needs(goal: Goal, scene: Scene, kind: str | None) -> Needs:
     """What has to hold for this kind: what was said before, with this on top; "in the same area" looks at the other kinds."""
     held: Mapping[str, Sequence[str]] = scene.trip.get("must") or {}
-    needs = goal.needs.over(Needs.of_tags(held.get(kind or "", ())))
+    before = Needs.of_tags(held.get(kind or "", ()))
+    needs = goal.needs.over(before)
+    if kind == "transport" and needs.origin and needs.origin == needs.destination:  # "leaving Ely", of a ride to Ely: to there
+        needs = replace(needs, origin=before.origin if before.origin != needs.destination else "")
     for slot in needs.same:
         for other, tags in held.items():
             found = getattr(Needs.of_tags(tags), slot, "") if slot in ("area", "level") else ""
