@@ -22,7 +22,7 @@ KINDS: Mapping[str, str] = {
     ),
     "guide": r"(?:private |local |personal |tour |city )?guides?|interpreter|someone to show us around|show (?:me|us) around",
     "activity": (
-        r"activit(?:y|ies)|things? to do|(?:places?|somewhere|anything|something|one) (?:fun |nice |interesting |good )*(?:in town )?to (?:go(?! to\b| eat\b| for\b)|visit|see)|do something|something (?:\w+ )?to do|things? to see|places? of interest|what (?:can|could|should|to) (?:we |i |you |one )?do|what is there to do|what's there to do|something (?:fun|to do|nice|special|cool|different|exciting|romantic|for (?:the )?kids)|fun|tours?|(?<!the )(?<!this )(?<!my )(?<!our )(?<!a )trips?|"
+        r"activit(?:y|ies)|things? to do|(?:places?|somewhere|anything|something|one) (?:fun |nice |interesting |good )*(?:in town )?to (?:go(?! to\b| eat\b| for\b)|visit|see)|(?:interesting|fun|good|nice|anything|something) (?:things? |places? )?to (?:see|do|visit)|some(?:place|where) (?:i |we |that i |that we |to )?(?:could |can |might )?go\b(?! to\b| eat\b| for\b)|do something|something (?:\w+ )?to do|things? to see|places? of interest|what (?:can|could|should|to) (?:we |i |you |one )?do|what is there to do|what's there to do|something (?:fun|to do|nice|special|cool|different|exciting|romantic|for (?:the )?kids)|fun|tours?|(?<!the )(?<!this )(?<!my )(?<!our )(?<!a )trips?|"
         r"excursions?|class(?:es)?|workshops?|museums?|hik(?:e|es|ing)|surf(?:ing)?|boats?|sail(?:ing)?|cruises?|kayak(?:ing)?|walks?|concerts?|(?:a|the|live|some) shows?|theat(?:re|er)s?|"
         r"tastings?|lessons?|adventures?|experiences?|sightseeing|see the city|attractions?|snorkel(?:l?ing)?|div(?:e|ing)|bik(?:e|es|ing)|cycling|spa|nightlife|entertain\w*"
     ),
@@ -49,7 +49,7 @@ RIDING = ("taxi", "train", "bus", "flight", "ferry")
 
 
 MODES: Mapping[str, str] = {
-    "taxi": r"taxis?|cabs?|uber|lyft|(?:shared )?ride(?:s|[- ]?sharing)?(?! (?:a|the) (?:horse|bike))|chauffeur",
+    "taxi": r"taxis?|cabs?|uber|lyft|(?:shared )?(?<!to )ride(?:s|[- ]?sharing)?(?! (?:a|the) (?:horse|bike))|chauffeur",
     "train": r"trains?(?! (?:station|museum|tour))|railway|rail",
     "bus": r"bus(?:es)?(?! (?:stop|tour|station))|coach(?:es)?",
     "flight": r"flights?|fly(?:ing)?|(?:air)?planes?|airlines?|(?:economy|business|first)(?: class)? tickets?|(?:premium )?economy|airfare|layovers?",
@@ -63,17 +63,17 @@ MODE_KIND = {"taxi": "transport", "train": "transport", "bus": "transport", "car
 
 
 REFERENCE = re.compile(
-    r"\b(?:(?:same|as|near|nearby|close to|next to|from|to|by|beside|than|after|before|leav\w+|between|and) (?:as |for )?(?:the|my|our|that|this) (?:\w+ )?|"
+    r"\b(?:(?:same|as|at|near|nearby|close to|next to|from|to|by|beside|than|after|before|leav\w+|between|and) (?:as |for )?(?:the|my|our|that|this) (?:\w+ )?|"
     r"(?:booked|reserved|chose|found) (?:the|my|a|that) (?:\w+ )?)"
     r"(?:hotels?|guest ?houses?|rooms?|restaurants?|museums?|attractions?|colleges?|trains?|theat(?:re|er)s?|parks?|pool|church|concert|show|stay|bus|flight|table|dinner|lunch)\b"
 )
 """ "From the hotel", "the same day as the train": something else is wanted there."""
 
 
-def without_references(folded: str) -> str:
-    """The words without what they only point at, where a kind is left that they ask for."""
+def without_references(folded: str, *, riding: bool = False) -> str:
+    """The words without what they only point at, where a kind is left that they ask for, or the talk is of a ride."""
     rest = REFERENCE.sub(lambda match: " " * len(match[0]), folded)
-    return rest if rest != folded and (kinds_in(rest) or mode_in(rest)) else folded
+    return rest if rest != folded and (riding or kinds_in(rest) or mode_in(rest)) else folded
 
 
 def mode_in(folded: str) -> str | None:
@@ -90,6 +90,7 @@ ASKS_TO_GO = re.compile(
 )
 
 
+VISITS = re.compile(r"\b(?:visit|see|(?:find|suggest|recommend|looking for|how about|what about) (?:me )?(?:a|an|some|any))\b")
 EATS = re.compile(r"\b(?:food|eat\w*|restaurants?|cuisine|serv\w+|dish(?:es)?|hungry|crav\w+|mood for|dine|dining|meal)\b")
 
 
@@ -99,7 +100,8 @@ def kind_of_needs(needs: Needs, topic: str | None, clause: str) -> str | None:
         return "dining"
     if needs.sort in STAY_SORTS or needs.stars is not None:
         return "stay"
-    if needs.sort in SIGHTS and topic in ("stay", "dining", "transport", None) and ASKS_TO_GO.search(clause):
+    asks = (VISITS if topic == "transport" else ASKS_TO_GO).search(clause)
+    if needs.sort in SIGHTS and topic in ("stay", "dining", "transport", None) and asks:
         return "activity"
     return None
 

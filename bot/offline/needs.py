@@ -27,10 +27,10 @@ AREAS: Mapping[str, str] = {
     "west": r"west(?:ern)?(?:[- ]?(?:side|end|part))?(?! (?:african?|virginia|indian))",
 }
 NAMED_AREA = re.compile(
-    rf"\b(?:in|on|to|of|at|near|from|around|be|is|the|side|located|preferably|try|for|about|with|a|an|and|any|yes|located in)\s+(?:the\s+)?(?:very\s+)?(?:(?:far|deep)\s+)?(?P<area>{'|'.join(f'(?P<{name}>{pattern})' for name, pattern in AREAS.items())})\b(?!\s+(?:station|street|road|avenue|boulevard|college|parade|hotel|coast))"
+    rf"(?:\b|(?=,))(?:in|on|to|of|at|near|from|around|be|is|the|side|located|preferably|try|for|about|with|a|an|and|any|yes|located in|like|prefer|want|need|say|,)\s+(?:the\s+)?(?:very\s+)?(?:(?:far|deep)\s+)?(?P<area>{'|'.join(f'(?P<{name}>{pattern})' for name, pattern in AREAS.items())})\b(?!\s+(?:station|street|road|avenue|boulevard|college|parade|hotel|coast))"
 )
 BARE_AREA = re.compile(
-    rf"^\W*(?:yes|sure|ok|okay|preferably|maybe|definitely|actually|well|please|thanks|let's say|how about|what about)?\W*(?:{'|'.join(f'(?P<{name}>{pattern})' for name, pattern in AREAS.items())})\b(?:\s+(?:please|part|side|area|of|the|town|thanks|would|works?|thank you|end|for sure)\b)*\W*"
+    rf"^\W*(?:yes|sure|ok|okay|preferably|maybe|definitely|actually|well|please|thanks|let's say|how about|what about)?\W*(?:the )?(?:{'|'.join(f'(?P<{name}>{pattern})' for name, pattern in AREAS.items())})\b(?:\s+(?:please|part|side|area|of|the|town|thanks|would|works?|thank you|end|for sure)\b)*\W*"
 )
 CUISINES = tuple(
     """

@@ -122,7 +122,8 @@ class Route:
 
 
 _NOT_PLACE = (
-    word_set(
+    word_set("anytime sometime some is are all what whatever whenever")
+    | word_set(
         """
     leave leaving go going be get book find make take see eat stay have do visit arrive return travel try check come reserve buy know
     say a an any one my your our their his her it this that these those there here where when what which then me you us them him now

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from bot.offline.clock import shifted
 from bot.offline.goal import Goal
 from bot.offline.kinds import MODE_KIND, RIDING
-from bot.offline.needs import Needs, cuisine_family
+from bot.offline.needs import cuisine_family
 from bot.offline.places import whole_name
 
 Facts = dict[str, Any]
@@ -92,7 +92,8 @@ def said(goal: Goal, service: str | None) -> Facts:
     """The facts of one goal about a service, without what nobody said."""
     when, party, clock, needs = goal.when, goal.party, goal.clock, goal.needs
     if goal.act == "is_it":
-        needs = Needs(origin=needs.origin, destination=needs.destination)  # a question narrows nothing
+        doubts = needs.level in ("expensive", "luxury") and "range" not in goal.text
+        needs = replace(needs, level="") if doubts else needs  # "is it expensive?" is no wish for that
     riding = service in RIDING
     named = clock.at or (clock.first if not clock.last else clock.last if not clock.first else "")
     city = "" if goal.place and goal.place in needs.origin and not needs.destination else goal.place
@@ -226,9 +227,7 @@ class Dialogue:
         city = before.get("destination") if self.active in RIDING and self.active != "taxi" else before.get("city")
         if service == "taxi":
             place = offered.get("place") or before.get("place") or before.get("name")
-            return {
-                name: value for name, value in (("destination", place), ("people", before.get("people"))) if value and not goal.needs.origin
-            }
+            return {"destination": place} if place and not goal.needs.origin else {}
         if service in RIDING:
             return {"destination": city} if city and THERE.search(goal.text) else {}
         return {"city": city} if city else {}
@@ -261,7 +260,11 @@ class Dialogue:
         service = self.active
         if not service:
             return None
-        facts = self.services.get(service, {})
+        facts = dict(self.services.get(service, {}))
+        if service == "taxi" and "people" not in facts:  # whoever was at the dinner rides home
+            others = (told["people"] for told in reversed(self.services.values()) if "people" in told)
+            if people := next(others, None):
+                facts["people"] = people
         if self._confirmed:
             return Call(service, "book", _exact(facts))
         if self.stage.get(service) == "search" and all(facts.get(name) for name in SEARCHES.get(service, ())):

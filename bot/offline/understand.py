@@ -36,6 +36,10 @@ GREET = re.compile(
 VAGUE = re.compile(r"\bsomething (?:fun|nice|special|cool|different|exciting|romantic) for\b")
 
 
+NOT_NEEDED = re.compile(
+    r"\b(?:actually,? )?(?:i|we) (?:don't|do not|no longer|won't) (?:need|want) (?:a|an|the|any|to book (?:a|the)) [^,.;?]{0,40}?(?:, but|,| but) (?=(?:i|we|can|could|do)\b)"
+)
+""" "I don't need a room now, but I do need a train": about the train."""
 ALSO = re.compile(r"\b(?:also|too|as well|another|next|besides)\b")
 BARE_RESERVATION = re.compile(r"reservation for\b(?! (?:dinner|lunch|breakfast|brunch|a table))")
 
@@ -58,6 +62,7 @@ def understand(
     rest = GREET.sub("", text).strip()
     if not rest:
         return [Goal("inform" if person else "greet", text, person=person, speech=read_speech(text))]
+    rest = NOT_NEEDED.sub("", rest) or rest
     before = topic
     topic = next((name for _, name in kinds_in(fold(rest))), None) or topic
     goals = [
@@ -130,7 +135,7 @@ def _goal(
         ordinal = int(picked[1])  # the cards are numbered in a terminal
     when = read_when(text, today, trip, staying=topic == "stay")
     party = read_party(text, answering=question in ("party", "date", "dates"))
-    folded_clause = without_references(fold(clause).replace("-", " "))
+    folded_clause = without_references(fold(clause).replace("-", " "), riding=topic == "transport")
     mode = mode_in(folded_clause)
     riding = mode in RIDES or (topic == "transport" and mode is None)
     arrive = read_arrival(text) if riding else ""
@@ -156,9 +161,11 @@ def _goal(
     place = world_city(fold(text.text).replace("\x1f", " "), original)
     needs = read_needs(clause, kind=kind, topic=topic, question=question)
     needs = replace(needs, mode=mode or "", origin=route.origin, destination=route.destination, arrive=arrive)
+    if kind is None and when.nights and re.search(r"\bnights?\b", clause) and topic not in ("stay", "transport"):
+        kind = "stay"
     if kind is None and (implied := kind_of_needs(needs, topic, clause)):
         kind = implied
-    if kind == "dining" and not needs.cuisine and not city and (strange := _strange_cuisine(folded_clause, lexicon)):
+    if kind == "dining" and not (needs.cuisine or needs.asks or city) and (strange := _strange_cuisine(folded_clause, lexicon)):
         needs = replace(needs, cuisine=strange)
     held = {part for said in lexicon.held(needs, kind or topic) for part in re.findall(r"[a-z0-9]+", said)}
     content = [word for word in lexicon.content(folded) if word not in held and not (word == "food" and kind == "dining")]
@@ -195,7 +202,7 @@ def _goal(
     return replace(goal, act=decide_act(goal, act, clause, named_before))
 
 
-KITCHEN = re.compile(r"\b(?:serv\w+|find|for|a|an|some|any|offers?|with|of)\s+(?P<name>[a-z]+(?: [a-z]+)?) (?:food|cuisine|restaurants?)\b")
+KITCHEN = re.compile(r"\b(?:serv\w+|find|for|a|an|some|any|offers?|with)\s+(?P<name>[a-z]+(?: [a-z]+)?) (?:food|cuisine|restaurants?)\b")
 PLAIN_PRAISE = word_set(  # what a kitchen is like is not what it cooks
     "good nice great local best better different other fancy cheap cheaper particular certain specific new decent amazing lovely "
     "favourite favorite similar popular famous high low priced price quality real nearby close open quick fast healthy "
