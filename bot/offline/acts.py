@@ -20,7 +20,7 @@ ACTS: Sequence[tuple[str, str]] = (
     ("paid", r"\b(?:i(?:'ve| have)? (?:just |already )?paid|payment (?:is )?(?:done|made|sent|went through)|i (?:just )?(?:did|made) the payment|did (?:it|the payment|my payment) (?:work|go through)|just paid|have paid)\b"),
     ("refund", r"\b(?:refunds?|money back|complain(?:t|ts|ing)?|dispute|chargeback|compensation|wheel ?chair|disabilit(?:y|ies)|allerg(?:y|ic|ies)|medical|visas?)\b"),
     ("cancel", r"\bcancel(?:l?ing|led|l?ations?)?\b|\bcall (?:it|that) off\b"),
-    ("trips", r"\b(?:my|our|show|see) (?:\w+ )?(?:bookings?|reservations?|trips?|itinerary|vouchers?|orders?)\b|\bbooking reference\b|\bwhat (?:have|did) (?:i|we) (?:booked|book)\b|\bstatus of (?:my|the|our)\b|\b(?:is|was) (?:it|my booking|the request) (?:confirmed|approved)\b"),
+    ("trips", r"\b(?:confirm|check|verify|see if|make sure|double[- ]check)\b.*\b(?:reservation|booking|booked)\b(?! for (?:a|two|\d))|\b(?:my|our|show|see) (?:\w+ )?(?:bookings?|reservations?|trips?|itinerary|vouchers?|orders?)\b|\bbooking reference\b|\bwhat (?:have|did) (?:i|we) (?:booked|book)\b|\bstatus of (?:my|the|our)\b|\b(?:is|was) (?:it|my booking|the request) (?:confirmed|approved)\b"),
     ("promo", r"\b(?:promo(?:tion)?|discount|voucher|coupon)(?: ?code)?\b|\bcode\b"),
     ("checkout", r"\b(?:check ?-?out|checkout|pay(?: now| for it| please| up)?|proceed|finali[sz]e|purchase|place (?:the|my) order|complete (?:the|my) (?:booking|order)|book (?:it|them|everything|all|both|all of (?:it|them)|the (?:lot|cart|whole thing))|confirm (?:it|the|my)|ready to (?:book|pay)|let'?s book|buy (?:it|them))\b"),
     ("total", r"\b(?:what(?:'s| is| does)? (?:the|my|our|that|it all)? ?(?:total|sum|come to|in (?:my|the|our) (?:cart|basket))|(?:the|my|our|grand) total|how much (?:is|does|would) (?:it|that|everything|all)(?: all)?(?: (?:come|cost|in total|altogether))|show (?:me )?(?:my |the |our )?(?:cart|basket)|(?:my|the|our) (?:cart|basket)|what(?:'s| is| do i have| have i got) in (?:the|my|our)|total price|total cost|in total|sum up|summary)\b|^(?:cart|basket|total)[.?!]*$"),
@@ -109,21 +109,34 @@ def act_of(clause: str) -> str | None:
 POINTS = re.compile(r"\b(?:it|its|that|this|they|them|there|those|these|you|your)\b")
 
 
-def _elsewhere(goal: Goal, clause: str, chosen: bool) -> bool:
-    """Is this about something that has nothing to do with travel: one of the usual other topics, or a question without a
-    word of ours in it? Asked before anything else is read into it."""
-    ours = chosen or goal.kind or goal.city or goal.place or goal.needs.mode or goal.needs.asks or goal.party.said or goal.when.nights
-    if ours or {"travel", "human", "cancel", "booked"} & goal.speech:
+VAGUE_FACTS = {"duration", "price", "hours", "type", "area", "stars"}
+"""What "how long", "how much" and "what kind of" may ask of anything in the world."""
+CHATTING = {"affirm", "deny", "greet", "bye", "thank", "enough", "human", "cancel", "change", "more", "book"}
+
+
+def _elsewhere(goal: Goal, clause: str, chosen: bool, topic: str | None) -> bool:
+    """Is this about something that has nothing to do with travel: one of the usual other topics, or, where nothing is
+    talked about yet, a sentence without a word of ours in it? Asked before anything else is read into it."""
+    if chosen or goal.city or "human" in goal.speech:
         return False
-    if "outside" in goal.speech and not goal.needs.asks:
-        return True
+    if goal.needs.asks and (topic or not set(goal.needs.asks) <= VAGUE_FACTS or "travel" in goal.speech):
+        return False
+    facts = goal.place or goal.party.said or goal.when.nights or goal.needs.mode
+    if "outside" in goal.speech:
+        wants = goal.kind and (WANTS_SOME.search(clause) or {"book", "booked", "cancel"} & goal.speech or topic)
+        return not (facts or wants or (topic and {"travel", "cancel", "booked"} & goal.speech))
+    if facts or goal.kind or {"travel", "cancel", "booked"} & goal.speech:
+        return False
+    bare = not (goal.words or goal.needs or goal.when.start or goal.clock != Clock())
     long = len(re.findall(r"[a-z']+", clause)) >= 5
+    if topic is None and bare and long and not CHATTING & goal.speech:
+        return True
     asks = "ask" in goal.speech and bool(
         re.match(
             r"(?:please |can you |could you |hey |so )*(?:what|which|how|who|whose|why|tell me|explain|when|is|are|does|do|did)\b", clause
         )
     )
-    return bool(long and asks and not (goal.words or POINTS.search(clause) or goal.needs or goal.when.start or goal.clock != Clock()))
+    return bool(long and asks and bare and not POINTS.search(clause))
 
 
 PICK_ONE = re.compile(
@@ -137,6 +150,9 @@ WANTS_SOME = re.compile(
 )
 
 
+DEFINITE = re.compile(
+    r"\b(?:your|the|this|that|my|our) (?:\w+ )?(?:hotels?|rooms?|restaurants?|bus|train|ride|car|museum|place|tour|class|trip|stay|flat|apartment)\b"
+)
 IS_IT = re.compile(
     r"^(?:and |but |ok |okay |so |great |yes |well |also |first |,|\.)*(?:is|are|does|do|has|have|will) (?:it|they|that|this|the (?:[\w' ]+? )?(?:hotel|guesthouse|restaurant|place|attraction|room|one))\b(?! (?:a|an|any|available|still|free on)\b)"
 )
@@ -156,11 +172,11 @@ def _narrows(needs: Needs) -> bool:
     )
 
 
-def decide_act(goal: Goal, act: str | None, clause: str, named_before: bool) -> str:
+def decide_act(goal: Goal, act: str | None, clause: str, named_before: bool, topic: str | None) -> str:
     """The act of a clause, where the words alone leave room."""
     chosen = goal.ordinal is not None or (goal.product is not None and goal.product_score >= 55)
     told = goal.party.said or goal.when.start or goal.when.nights or goal.clock.at or goal.rooms
-    if _elsewhere(goal, clause, chosen):
+    if _elsewhere(goal, clause, chosen, topic):
         return "outside"
     if HOW_PAY.search(clause):
         return "how_pay"
@@ -170,6 +186,15 @@ def decide_act(goal: Goal, act: str | None, clause: str, named_before: bool) -> 
         return act
     if "deny" in goal.speech and "book" in goal.speech and act in ("checkout", "add", None) and not goal.says_something:
         return "no"
+    if (
+        goal.kind
+        and goal.kind == topic
+        and "ask" in goal.speech
+        and DEFINITE.search(clause)
+        and not (told or _narrows(goal.needs))
+        and act != "add"
+    ):
+        return "availability" if act == "availability" else "details"
     if IS_IT.match(clause) and (goal.needs.checks or goal.needs.asks) and not told and not goal.city:
         return "is_it"
     if WANTS_SOME.search(clause) and _narrows(goal.needs) and act in ("details", "add", "price", "availability", None) and not named_before:

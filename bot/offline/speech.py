@@ -23,7 +23,59 @@ MORE = r"\b(?:(?:show|find|suggest|give|see|recommend|list)(?: me| us)? (?:\w+ )
 FIND = r"\b(?:find(?:ing)?|search(?:ing)?|look(?:ing)?(?: up)?|show|recommend|suggest(?:ions?)?|know(?: of)? any|any (?:good )?|what (?:\w+ )?(?:are|is) (?:there|available|good)|where (?:can|should|could|to|do)|need|want|would like|i'd like|like|seek(?:ing)?|help|available|are there|is there|do you (?:have|know)|in search|interested|get me|hunt|planning|how about|what about|list|see|explore|locate|wish|works|visit|options|choose)\b"
 ASK = r"\?|^(?:what|which|how|where|when|who|whose|why|is|are|does|do|did|can|could|will|would|has|have|may|am|was|were|should|check|confirm|verify)\b|\b(?:tell me|let me know|i(?:'d| would) like to know|wonder(?:ing)?|hear about|do you know|info(?:rmation)?\b|details\b|confirm that|find out|ask(?:ing)? (?:about|if|whether)|question|inquire|check (?:if|to see|whether|that)|explain)"
 TRAVEL = r"\b(?:trip|travel\w*|vacation|holiday|hotel|room|book\w*|reserv\w*|table|restaurant|eat|dinner|lunch|guest\w*|check[- ]?(?:in|out)|night|stay\w*|tour\w*|ticket|train|taxi|cab|bus|flight|fly\w*|airport|car|ride|parking|wi-?fi|breakfast|pool|gym|spa|reception|concierge|cart|pay|payment|price|cost|address|phone|postcode|area|stars?|people|persons?|adults?|kids?|children|date|time|available|availability|suite|bed|beds|attraction|event|museum|place|service|tomorrow|today|party|reference|arriv\w*|leav\w*|depart\w*|city|town|shower|heating|towel\w*|toilet\w*|bathroom|key|floor|elevator|lift|luggage|smok\w*|pets?|dress code|menu|order|bill|refund|cancel\w*|appointment|massage|treatment|meeting|conference|venue|seat\w*|outside|outdoors?|patio|terrace|food|cuisine|vegetarian|vegan|gluten|allerg\w*|birthday|anniversary|wheelchair|accessible|late|early|cheap|expensive|moderate|option|options)\b"
-OUTSIDE = r"\b(?:weather|forecast|temperature|rain(?:ing)?|humid\w*|joke|poem|story|song|songs|lyrics|playlist|recipe|cook(?:ies)?|bake|ingredient\w*|calor(?:y|ies)|nutrition\w*|carbs|news|stocks?|bitcoin|crypto\w*|shares|football score|who won|who is|who was|president|capital of|translat\w*|math|homework|algebra|equation|square root|median|percent of|alarm|timer|remind(?:er)?|to-?do(?: list)?|shopping list|grocery|groceries|calendar|play (?:some )?music|e-?mail|text (?:my|message)|text \w+ (?:to|that)|bank(?:ing)?|checking|savings|account|credit|debit|apr|interest rate|mortgage|loan|tax(?:es|ed)?|income|salary|paycheck|payday|w-?2|401k|ira|insurance|routing|pin number|my pin|fraud\w*|transactions?|transfer (?:\$|money|\d)|exchange rate|currency rate|meaning of|definition|define|spell(?:ing|ed)?|synonym|antonym|pronounce|favou?rite (?:color|colour|movie|song|food)|love me|marry|date me|your (?:name|hobby|hobbies|age|birthday|boss|creator)|are you (?:a )?(?:bot|robot|human|real|ai|single|married)|code for me|python|javascript|passport|vaccin\w+|plug|adapter|sport(?:s)? (?:score|team)|score|dice|coin|flip a|roll a|blackjack|poker|casino|lottery|chess|video game|oil change|tires?|tire pressure|gas (?:mileage|left|tank)|mpg|mileage|car (?:wash|battery|repair)|jump ?start|light(?:s|bulb)?(?: in| on| off)|thermostat|vacuum|smart home|volume|language setting|whisper|cat|dog food|my (?:cat|dog|phone|computer|laptop|package|job|boss|wife's|gpa|resume|height|todo)|universe|planets?|black holes?|nuclear|chemistry|physics|biology|history of|politics|democra\w*|religion|philosoph\w*|equality|autis\w*|disease|doctor|medicine|pregnan\w*|symptoms?|diet|workout|exercise|weight|war|movie|film|netflix|tv show|book report|novel|author|invent\w*|century|population|distance to the moon|how (?:old|tall|far away|big|heavy) (?:is|are|was)|how (?:many|much) (?:ounces|cups|miles are|grams|kilometers|hours of vacation|vacation days|pto|sick days|calories|feet)|vacation days|days off|pto|time off|measurement|convert|ounces|cups of|tablespoons|university|degree|scholarship|act score|sat score|exam|grade|teacher|school (?:closed|open)|job (?:opening|interview)|work from home|backyard|garden hose|credit (?:card|score|limit)|card (?:declined|was)|report (?:a )?(?:lost|stolen)|stolen card|freeze my|cheque|checks? (?:order|book)|direct deposit|bill(?:s)? (?:due|is due|for)|electric bill|water bill|phone bill|pay (?:my|the|off) (?:\w+ )?(?:bill|card|loan)|what is my|whose|last name|family tree|prime minister|constitution|aliens?|ghosts?|dream\w*)\b"
+OTHER_TOPICS: Mapping[str, str] = {
+    "the sky": r"weather|forecast|temperature|rain(?:ing)?|humid\w*|snow(?:ing)? (?:today|tomorrow)",
+    "money": (
+        r"stocks?|bitcoin|crypto\w*|shares|bank(?:ing)?|checking|savings|(?:my|the|an|your) account|credit|debit|apr|interest rates?|mortgage|loan|tax(?:es|ed)?|"
+        r"income|salary|paychecks?|payday|w-?2|401k|ira|insurance|routing|pin number|my pin|fraud\w*|transactions?|transfer (?:\$|money|\d)|direct deposit|"
+        r"exchange rate|currency rate|cheques?|checks? (?:order|book)|bills? (?:due|is due|for)|(?:electric|water|phone|gas|cable) bill|pay (?:my|the|off) (?:\w+ )?(?:bill|card|loan)|"
+        r"get (?:my|paid) (?:payment|pay)|pay off|overdraft|card (?:declined|was)|(?:lost|stolen) card|report (?:a )?(?:lost|stolen)|freeze my|minimum payment|deposit (?:money|a check)|budget for (?:the|this) month|invest\w*"
+    ),
+    "the kitchen": (
+        r"recipes?|cook(?:ies)?(?! class)|bake|baking|ingredient\w*|calor(?:y|ies)|nutrition\w*|carbs|substitut\w+|how long (?:do|does|should|can) (?:i |you |the )?(?:\w+ )?(?:cook|boil|bake|last|keep)|"
+        r"ounces|cups of|tablespoons?|teaspoons?|dog food|cat food|feed (?:my|the|a)|grocer(?:y|ies)|shopping list|oven|microwave|fridge|freezer"
+    ),
+    "the house": (
+        r"alarm|timer|remind(?:er|ers| me)?|to-?do(?: list)?|(?:my|the) (?:calendar|agenda|schedule for)|play (?:some )?(?:music|the)|playlists?|next song|(?:this|what) song|song|lyrics|lights?(?:bulb)?(?: in| on| off)|"
+        r"living room|bedroom lights?|thermostat|vacuum|smart home|volume|backyard|front door|garage door|garden hose|laundry detergent|turn (?:on|off|up|down)|garbage|dishwasher|camera(?:s)? (?:at|in|on)|security system|listening to"
+    ),
+    "the car": (
+        r"oil change|tires?|tyres?|tire pressure|gas (?:mileage|left|tank|station)|mpg|mileage|miles per|car (?:wash|battery|repair|engine)|jump[- ]?start|brakes?|mechanic|maintenance|engine|fuel(?:ed)? (?:up|type|does)|transmission|spark plug|windshield"
+    ),
+    "work": (
+        r"vacation days|hours of vacation|vacation (?:hours|time|balance)|days off|time off|pto|sick days|my (?:job|boss|gpa|resume|company|employer)|job (?:opening|interview|offer)|work from home|"
+        r"meetings? (?:with|at|on) (?:my|\w+ (?:at|about))|schedule (?:a )?meeting|promotion at|coworkers?|colleague's"
+    ),
+    "words": (
+        r"translat\w*|meaning of|mean(?:s|ing)? (?:of|in)|definition|define|spell(?:ing|ed)?|synonym|antonym|pronounce|how do (?:you|i) say|grammar|abbreviation|plural of|rhyme\w*"
+    ),
+    "numbers": (
+        r"math|homework|algebra|equation|square root|median|average of|mean of|percent of|percentage|divided by|multipl\w+|plus \d|minus \d|times \d|sum of|set of numbers|convert|measurement|how many (?:ounces|cups|grams|kilometers|feet|inches)|pi\b|dice|coin|flip a|roll a|random number"
+    ),
+    "games and shows": (
+        r"video games?|blackjack|poker|casino|lottery|chess|score|who won|super bowl|world cup|sports? (?:score|team)|movie|film|netflix|tv show|book report|novel|author|celebrit\w+|actor|actress|band members?|guitar|piano|tuning|video|youtube|facebook|twitter|instagram|hashtag"
+    ),
+    "the world": (
+        r"news|president|capital of|prime minister|constitution|politics|democra\w*|republican|religion|philosoph\w*|equality|war|history of|invent\w*|century|population|universe|planets?|black holes?|aliens?|ghosts?|dinosaurs?|"
+        r"nuclear|chemistry|physics|biology|science|atoms?|gravity|climate|pollution|distance to the moon|how (?:old|tall|heavy|deep|fast) (?:is|are|was|do|does)|why (?:do|does|is|are|did) (?:people|the|we|it|there)|what causes|where (?:do|does|did) \w+ come from|become an?|"
+        r"law(?:s|yer)?|legal|court|vote|voting|election|army|police|marijuana|drugs?|addict\w*"
+    ),
+    "the body": (
+        r"autis\w*|diseases?|cancer|doctor|medicine|pregnan\w*|symptoms?|diets?|workouts?|exercise|lose weight|weight|vaccin\w+|blood pressure|headache|fever|flu|pills?|vitamin\w*|sick|ill\b|muscle|sleep (?:schedule|better)"
+    ),
+    "school": r"university|degree|scholarship|act score|sat score|exams?|grades?|teacher|school (?:closed|open)|essay|college (?:tuition|loan|application)|student",
+    "pets": r"(?:my|your|a|the) (?:cat|dog|puppy|kitten|hamster|goldfish)(?:'s|s)?(?! friendly)",
+    "things of mine": r"my (?:phone|computer|laptop|package|wife's|height|todo|tv|printer|wallet|keys|password|device)|order status|track my|password|wifi password|software|download|install|app\b|website down|code for me|python|javascript",
+    "you": (
+        r"your (?:name|hobby|hobbies|age|birthday|boss|creator|favou?rite (?:color|colour|movie|song|food|book))|are you (?:a |an )?(?:bot|robot|human|real|ai|single|married|computer|person)|classified as a bot|who (?:made|created|built|programmed) you|"
+        r"who do you work for|how old are you|where (?:are|were) you (?:from|born)|do you have (?:any )?(?:pets|kids|feelings|a (?:dog|cat|family))|love me|marry|date me|whisper|language setting|speak (?:slower|faster|louder)|accent|"
+        r"change your|tell me (?:a |something )?(?:joke|story|fun|funny|interesting fact|about yourself)|jokes?|poem|fun fact|what is my name|call me \w+ from now|last name|family tree|who is|who was|whose|dream\w*"
+    ),
+    "post": r"e-?mail (?:to|my|from)|send (?:an? )?(?:e-?mail|text|message)|text (?:my|message)|text \w+ (?:to|that)|call (?:my|mom|dad)|make a (?:phone )?call|voicemail|contacts?",
+    "papers": r"passport|plug|adapter",
+}
+"""What people ask an assistant that has nothing to do with booking a trip."""
+OUTSIDE = rf"\b(?:{'|'.join(OTHER_TOPICS.values())})\b"
 
 _WORDS: Mapping[str, re.Pattern[str]] = {
     "bye": re.compile(rf"\b(?:{BYE})"),

@@ -65,11 +65,14 @@ def understand(
     rest = NOT_NEEDED.sub("", rest) or rest
     before = topic
     topic = next((name for _, name in kinds_in(fold(rest))), None) or topic
+    clauses = split_clauses(rest)
+    about = before or (topic if len(clauses) > 1 else None)
     goals = [
-        _goal(lexicon.without_denied(clause), words, lexicon, today, question, shown, in_cart, trip, topic)
-        for clause in split_clauses(rest)
+        _goal(lexicon.without_denied(clause), words, lexicon, today, question, shown, in_cart, trip, topic, about) for clause in clauses
     ]
     understood = [goal for goal in goals if goal.act != "unclear"]
+    if any(goal.act != "outside" for goal in understood):  # a word aside needs no answer either
+        understood = [goal for goal in understood if goal.act != "outside" or goal.kind]
     chat = frozenset[str]().union(*(goal.speech for goal in goals if goal.act == "unclear"))
     goals = understood or goals[:1]  # chat around what was understood needs no answer
     goals[0] = replace(goals[0], person=person, speech=goals[0].speech | chat)
@@ -114,6 +117,7 @@ def _goal(
     in_cart: Sequence[str],
     trip: tuple[date, date] | None,
     topic: str | None,
+    before: str | None,
 ) -> Goal:
     text = Text(clause)
     rooms_match = text.find(
@@ -199,7 +203,7 @@ def _goal(
     if OTHER_ONE.search(clause) and not (goal.kind or goal.words or goal.city):
         return replace(goal, act="choose", pick="other")
     named_before = goal.product is not None and (goal.product in shown or goal.product in in_cart) and goal.product_score >= 70
-    return replace(goal, act=decide_act(goal, act, clause, named_before))
+    return replace(goal, act=decide_act(goal, act, clause, named_before, before))
 
 
 KITCHEN = re.compile(r"\b(?:serv\w+|find|for|a|an|some|any|offers?|with)\s+(?P<name>[a-z]+(?: [a-z]+)?) (?:food|cuisine|restaurants?)\b")

@@ -40,6 +40,7 @@ FACT = {
     "departure": "time", "arrival": "arrive_by", "id": "id", "price": "price", "level": "price", "area": "area", "stars": "stars",
     "type": "type", "cuisine": "cuisine", "parking": "parking", "internet": "wifi", "website": "website", "hours": "hours",
 }  # fmt: skip
+CHAT = {"affirm", "deny", "greet", "bye", "thank", "enough", "human", "cancel", "change", "book", "find", "more"}
 ANYDAY = date(2026, 1, 1)
 
 
@@ -66,8 +67,11 @@ def intent_of(goals: Sequence[Goal], before: str | None) -> str:
     facts = any(goal.says_something or goal.place or goal.person for goal in goals)
     ordered = any(goal.needs.mode == "taxi" for goal in goals)  # a taxi is ordered, not looked for
     one = any(re.search(r"\b(?:it|one|that)\b", goal.text) for goal in goals)
-    if "outside" in acts and not kind:
+    flies = any(goal.needs.mode == "flight" for goal in goals)  # sold over there
+    if ("outside" in acts and not flies) or (acts == {"unclear"} and alone and not said & CHAT):
         return "out_of_scope"
+    if "trips" in acts and "cancel" not in said and "change" not in said:
+        return "request_info"
     if "human" in said:
         return "handoff"
     if "cancel" in said and "policy" not in acts:
@@ -80,7 +84,7 @@ def intent_of(goals: Sequence[Goal], before: str | None) -> str:
         return "book"
     if kind and "find" in said and "search" in acts and not (asks and not alone):
         return "search"
-    if asks:
+    if asks or (not alone and acts == {"details"} and "more" not in said):
         return "request_info"
     if "more" in said:
         return "search" if alone else "alternatives"
