@@ -14,7 +14,7 @@ KINDS: Mapping[str, str] = {
     ),
     "dining": (
         r"restaurants?|dinners?|lunch(?:es)?|brunch(?:es)?|breakfasts?|supper|tables?|dine|dining|eat(?:ing)?(?: out)?|bistros?|tavernas?|"
-        r"cafes?|trattoria|izakaya|tasting menu|food(?! (?:tour|walk|market))|place to eat|somewhere to eat|where to eat|bite to eat|meal|reservation for"
+        r"cafes?|trattoria|izakaya|tasting menu|food(?! (?:tour|walk|market))|place to eat|somewhere to eat|where to eat|bite to eat|hungry|starving|afternoon tea|meal|reservation for"
     ),
     "transport": (
         r"transfers?|taxis?|cabs?|shuttles?|trains?|ferr(?:y|ies)|bus(?:es)?|car hire|car rental|rent(?:al)? (?:a )?car|rental car|driver|chauffeur|"
@@ -55,7 +55,7 @@ MODES: Mapping[str, str] = {
     "flight": r"flights?|fly(?:ing)?|(?:air)?planes?|airlines?|(?:economy|business|first)(?: class)? tickets?|(?:premium )?economy|airfare|layovers?",
     "car": r"cars?(?! (?:type|model|colou?r|park|and|make))|(?:rental )?vehicles?|rent(?:al)? cars?|suv|sedan",
     "ferry": r"ferr(?:y|ies)",
-    "event": r"events?|concerts?|(?:sports?|music|football|basketball|baseball|soccer) (?:game|match|show)(?:es|s)?|games?(?= (?:on|in|at|this|tickets?))|festivals?|gigs?|shows?(?= (?:in|on|at|tonight|this|tickets?))|vs\.?|tickets to",
+    "event": r"events?|concerts?|(?:sports?|music|football|basketball|baseball|soccer) (?:game|match|show)(?:es|s)?|games?(?= (?:on|in|at|this|tickets?))|festivals?|gigs?|shows?(?= (?:in|on|at|tonight|this|tickets?))|vs\.?|tickets? (?:to|for|in)\b(?! (?:me|us|my|one|two|three|four|five|six|\d|tomorrow|today))|(?:the|a) game\b|buy tickets|games? to go to|(?:blues|jazz|rock|music|comedy) (?:shows?|concerts?)",
 }
 
 
@@ -80,6 +80,8 @@ def mode_in(folded: str) -> str | None:
     """Which means of transport, or that it is an event, the words name first."""
     found = [(match.start(), mode) for mode, pattern in MODES.items() if (match := re.search(rf"\b(?:{pattern})\b", folded))]
     named = {mode for _, mode in found}
+    if "event" in named and named & {"train", "bus", "flight", "ferry"} and re.search(r"\btickets?\b", folded):
+        found = [one for one in found if one[1] != "event"]  # "tickets for the train"
     if "taxi" in named and "car" in named:
         found = [one for one in found if one[1] != "car"]
     return min(found)[1] if found else None

@@ -44,6 +44,17 @@ ALSO = re.compile(r"\b(?:also|too|as well|another|next|besides)\b")
 BARE_RESERVATION = re.compile(r"reservation for\b(?! (?:dinner|lunch|breakfast|brunch|a table))")
 
 
+def _named_first(folded: str, before: str | None) -> str | None:
+    """The kind a message names first, apart from what it only points at and from reservations of what is talked about."""
+    plain = without_references(folded, riding=before == "transport")
+    if before == "transport" and not WANTS_SOME.search(plain):
+        return before  # "to the Meze Bar restaurant"
+    named = kinds_in(plain)
+    if before not in (None, "dining"):
+        named = [one for one in named if one[1] != "dining" or not BARE_RESERVATION.match(plain[one[0] :])]
+    return next((name for _, name in named), None)
+
+
 def understand(
     words: str,
     lexicon: Lexicon,
@@ -64,7 +75,7 @@ def understand(
         return [Goal("inform" if person else "greet", text, person=person, speech=read_speech(text))]
     rest = NOT_NEEDED.sub("", rest) or rest
     before = topic
-    topic = next((name for _, name in kinds_in(fold(rest))), None) or topic
+    topic = _named_first(fold(rest), before) or topic
     clauses = split_clauses(rest)
     about = before or (topic if len(clauses) > 1 else None)
     goals = [
@@ -149,7 +160,7 @@ def _goal(
     if city:
         folded = folded.replace(city[1], " ")
     found_kinds = kinds_in(folded_clause)
-    if topic not in (None, "dining") or rooms or when.nights:  # "a reservation for five nights" is no table
+    if (before or topic) not in (None, "dining") or rooms or when.nights:  # "a reservation for five nights" is no table
         found_kinds = [one for one in found_kinds if one[1] != "dining" or not BARE_RESERVATION.match(folded_clause[one[0] :])]
     vague = bool(VAGUE.search(folded_clause)) and len(found_kinds) > 1  # "something romantic for dinner" is about dinner
     kind = next((name for _, name in found_kinds if not (vague and name == "activity")), None)

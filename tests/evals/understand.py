@@ -82,7 +82,12 @@ def intent_of(goals: Sequence[Goal], before: str | None) -> str:
         return "book"
     if ordered and "find" in said:
         return "book"
-    if kind and "find" in said and "search" in acts and not (asks and not alone):
+    if (
+        kind
+        and "find" in said
+        and "search" in acts
+        and not (asks and not alone and topic_of(goals, OURS.get(before or "", before)) == OURS.get(before or "", before))
+    ):
         return "search"
     if asks or (not alone and acts == {"details"} and "more" not in said):
         return "request_info"
@@ -107,7 +112,7 @@ def intent_of(goals: Sequence[Goal], before: str | None) -> str:
     if "ask" in said and alone and "travel" in said:
         return "request_info"
     if facts:
-        return "inform"
+        return "search" if alone else "inform"
     return "request_info" if "ask" in said else "inform"
 
 
