@@ -202,6 +202,8 @@ def decide_act(goal: Goal, act: str | None, clause: str, named_before: bool, top
         return "is_it"
     if WANTS_SOME.search(clause) and _narrows(goal.needs) and act in ("details", "add", "price", "availability", None) and not named_before:
         return "search"
+    if goal.needs.arrive and act in ("details", "availability", None):
+        return "search"
     if act == "cancel":
         return "policy" if re.search(r"\bcancell?ation (?:policy|rules|terms)|can i cancel|free cancell?ation\b", clause) else "cancel"
     if act == "checkout" and goal.product and goal.product_score >= 90 and "book" in goal.speech:

@@ -14,7 +14,7 @@ from bot.offline.needs import slot_of
 from bot.offline.paying import propose
 from bot.offline.plan import do
 from bot.offline.scene import Scene, Script, title_of
-from bot.offline.values import as_offered, days_of, evening, only_offered_for, people_of, units_of
+from bot.offline.values import as_offered, days_of, evening, nights_unsaid, only_offered_for, people_of, units_of
 from core.search import fold
 
 
@@ -36,6 +36,10 @@ def add(goal: Goal, scene: Scene, product: str) -> Script:
         asked = "party" if start else "dates" if kind == "stay" else "date"
         yield do("ask_traveler", question=asked, product_id=product)
         return phrases.ASK_FOR[asked if people["adults"] is None else asked + "_only"].format(title=title)
+    if kind == "stay" and not offered.get("end_date") and nights_unsaid(goal, scene.trip):
+        yield do("note_trip", product_id=product, date=start.isoformat(), **people)
+        yield do("ask_traveler", question="dates", product_id=product)
+        return phrases.HOW_LONG.format(title=title)
     at = goal.clock.at or ""
     if kind == "dining" and at:
         at = evening(at)

@@ -90,8 +90,10 @@ def _run(wish: Mapping[str, Any], scene: Scene, goal: Goal) -> Script:
         ("kind", {"words": wish.get("words"), "kind": None}),
         ("words", {"words": ""}),
     ):
-        if found.get("found") or (wish.get("must") and name in ("kind", "words")):
+        if found.get("found"):
             break
+        if wish.get("must") and (name == "kind" or not wish.get("kind")):
+            continue
         if not any(wish.get(key) for key in changes if key != "sort"):
             continue
         if name == "kind" and not wish.get("words"):
@@ -142,6 +144,9 @@ def _least_missed(wish: Mapping[str, Any], scene: Scene, goal: Goal) -> str:
     said_now = set(scene.lexicon.held(goal.needs, wish.get("kind")))
     of_kind = [set(row.tags) for row in scene.lexicon.rows.values() if row.kind == wish.get("kind") and row.destination_id == wish["city"]]
     counts = {tag: sum(1 for tags in of_kind if set(wish["must"]) - {tag} <= tags) for tag in wish["must"] if tag not in said_now}
+    held = [set(row.tags) for one in scene.shown if (row := scene.lexicon.rows.get(str(one["product_id"]))) is not None]
+    older = {tag: count for tag, count in counts.items() if count and held and all(tag in tags for tags in held)}
+    counts = older or counts
     best = max(counts, key=lambda tag: counts[tag], default="")
     return best if best and counts[best] else ""
 

@@ -177,6 +177,10 @@ class Lexicon:
         ]
         return (max(found, key=lambda id: len(self.titles[id])), 100.0) if found else None
 
+    def telling(self, product_id: str) -> bool:
+        """Does the title say more than "the place" or "guest house" do?"""
+        return any(word not in STOP and word not in GENERIC for word in re.findall(r"[a-z0-9']+", self.titles[product_id]))
+
     def product_in(self, folded: str, among: Sequence[str] | None = None) -> tuple[str, float] | None:
         """(product id, 0..100) of a product named in the text, typos and missing words forgiven."""
         among_shown = [one for one in among or () if one in self.titles]
@@ -206,6 +210,8 @@ class Lexicon:
         for _title, score, product_id in process.extract(joined, choices, scorer=fuzz.token_set_ratio, limit=5):
             words = [word for word in re.findall(r"[a-z0-9']+", choices[product_id]) if word not in STOP and len(word) > 2]
             hits = sum(1 for word in words if any(fuzz.ratio(word, other) >= 84 for other in said))
+            if words and all(word in GENERIC for word in words):
+                continue
             need = 1 if among is not None else 2
             share = hits / max(1, len(words))
             rank = score * 0.4 + share * 60

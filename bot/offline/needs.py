@@ -92,7 +92,7 @@ FEATURES: Mapping[str, str] = {
     "free": r"free (?:entry|entrance|admission)|no (?:entrance|entry|admission) fee|free to (?:enter|visit|get in)",
 }
 UNWANTED = re.compile(
-    r"(?:don't|do not|doesn't|does not|needn't|no|not|without|isn't|never mind(?: the)?|won't)\s+(?:really |even |any |necessarily |have to |has to )*(?:need|want|require|care (?:about|for|if)|include|have|matter|mind|worry about|offer|necessary|important|needed|needing|be)?\s*(?:to |have |it |there |is |any |a |the |about |if |they |for |free |include |offer |has )*$"
+    r"(?:don't|do not|doesn't|does not|needn't|shouldn't|wouldn't|won't|no|not|without|isn't|never mind(?: the)?|won't)\s+(?:really |even |any |necessarily |have to |has to )*(?:need|want|require|care (?:about|for|if)|include|have|matter|mind|worry about|offer|necessary|important|needed|needing|be)?\s*(?:to |have |it |there |is |any |a |the |about |if |they |for |free |include |offer |has )*$"
 )
 SORTS: Mapping[str, str] = {
     "hotel": r"(?:prefer|be|is|type|kind|only|specifically|actual|real|strictly) (?:of |to be |it to be |that is )*(?:a |an )?(?:\w+ )?hotels?(?! or| room)|hotels? type",
@@ -332,7 +332,11 @@ def _read_cuisine(clause: str, kind: str | None) -> str:
     return name
 
 
+EITHER_BED = re.compile(r"\bhotels? or (?:a |an )?guest ?houses?|\bguest ?houses? or (?:a |an )?hotels?")
+
+
 def _read_sort(clause: str, kind: str | None, topic: str | None) -> str:
+    clause = EITHER_BED.sub("hotel", clause)
     best: tuple[int, str] | None = None
     for sort, pattern in SORTS.items():
         if kind == "stay" and sort not in STAY_SORTS:

@@ -105,7 +105,9 @@ def read_party(text: Text, *, answering: bool = False) -> Party:
             rf"\b(?:change|make|update|switch|increase|reduce) (?:it|that|this|the booking|my booking|the number|the party) to ({SMALL})\b(?! ?(?:night|day|week|hour|am\b|pm\b|o'clock|:|[a-z]*th\b))"
         )
     if match is None:
-        match = text.find(rf"\b(?:there(?:'ll| will) be|only) ({SMALL})(?: of us)?\b(?= (?:of us|will|are|now|coming|in total)|\W*$)")
+        match = text.find(
+            rf"\b(?:there(?:'ll| will) be|there (?:are|is)|only) ({SMALL})(?: of us)?\b(?= (?:of us|will|are|now|coming|in total|in (?:my|our|the) (?:party|group|family))|\W*$)"
+        )
     if match:
         text.take(match, "people")
         total = number(next(group for group in match.groups() if group))

@@ -48,6 +48,13 @@ _NO_NAME = word_set(
 _PLACE_WORDS = re.compile(r"\b(?:artworks|class|airlines?|hotel|house|inn|restaurant|street|road|college|museum|station|airport|park|city|bar|cafe|kitchen|church|palace|lodge)\b", re.IGNORECASE)  # fmt: skip
 
 
+_OF_A_PLACE = re.compile(
+    r"\b(?:restaurant|hotel|guest ?house|attraction|museum|place|train|one|bar|cafe|club|college|somewhere|something)s?,? (?:that (?:is|goes) |which is )?$",
+    re.IGNORECASE,
+)
+""" "A restaurant by the name of ...": of the place, not of a person."""
+
+
 def _trim(words: str) -> str:
     kept: list[str] = []
     for word in words.replace('"', " ").replace("\u201d", " ").split():
@@ -64,6 +71,8 @@ def _trim(words: str) -> str:
 def read_person(original: str, *, answering: bool = False) -> str:
     """The name of the person a booking is for, as written; "" where none is said. `answering` reads a bare name."""
     for match in _STRONG.finditer(original):
+        if _OF_A_PLACE.search(original[: match.start()]):
+            continue
         name = _trim(match["name"])
         if name and not re.match(r"(?:the|a|an|my|\d|what|which)\b", name.lower()) and not _PLACE_WORDS.search(name):
             return name

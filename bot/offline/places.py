@@ -181,15 +181,22 @@ def _clean(place: str) -> str:
     return words
 
 
+_LEAVES_THERE = re.compile(
+    r"(?: station)? (?:is|will be|would be) (?:where (?:i|we)(?:'ll|'m|'re| am| are| will)?(?: be)? (?:leav|depart|start|com)\w*|where (?:i|we)ll be \w+ from|(?:the|my|our) (?:depart|start|origin|leav)\w*)"
+)
+""" "Ely is where I'll be leaving from", "Ely is the departing city"."""
+
+
 def _stop_ends(plain: str, stops: Sequence[str]) -> Route:
     """The ends of a ride among the stops that rides of the catalogue really have."""
     origin = destination = ""
     for stop in stops:
         for match in re.finditer(rf"(?<!\w){re.escape(stop)}(?!\w)", plain):
             before = plain[max(0, match.start() - 26) : match.start()]
-            if re.search(r"\b(?:from|leav\w*|depart\w*|out of)(?: \w+)? (?:the )?$", before) and not re.search(
-                r"\b(?:to|for|arriv\w* (?:in|at)) (?:the )?$", before
-            ):
+            leaves = re.search(
+                r"\b(?:from|leav\w*|depart\w*|out of|origin(?: is)?)(?: \w+){0,2} (?:the )?$", before
+            ) or _LEAVES_THERE.match(plain[match.end() :])
+            if leaves and not re.search(r"\b(?:to|for|arriv\w* (?:in|at)) (?:the )?$", before):
                 origin = origin or stop
             elif stop != origin:
                 destination = destination or stop

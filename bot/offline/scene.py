@@ -29,6 +29,7 @@ class Scene:
     failed_before: bool
     refused_before: bool  # nothing had all that was asked for
     lexicon: Lexicon
+    asked: str = ""  # the end of a ride that we last asked for
     several: bool = False  # one message asks for several things
 
     @property
@@ -57,6 +58,7 @@ def read_scene(messages: Sequence[BaseMessage], lexicon: Lexicon) -> Scene:
     facts: Mapping[str, Any] = {}
     last_search: Mapping[str, Any] = {}
     failed = refused = False
+    asked = ""
     for message in messages[: max(at, 0)]:
         if isinstance(message, HumanMessage) and message.name == CONTEXT_NAME:
             text = str(message.text)
@@ -64,6 +66,7 @@ def read_scene(messages: Sequence[BaseMessage], lexicon: Lexicon) -> Scene:
         elif isinstance(message, AIMessage):
             failed = message.text.startswith(phrases.UNCLEAR_START)
             refused = phrases.NONE_START in message.text
+            asked = next((end for end, question in phrases.WHERE_FROM_TO.items() if question in message.text), "")
             for call in message.tool_calls:
                 if call["name"] == "search_offers":
                     last_search = call["args"]
@@ -72,7 +75,7 @@ def read_scene(messages: Sequence[BaseMessage], lexicon: Lexicon) -> Scene:
         if isinstance(message, ToolMessage):
             results.append((str(message.name), _json(str(message.text))))
     words = str(messages[at].text) if at >= 0 else ""
-    return Scene(facts, words, results, last_search, failed, refused, lexicon)
+    return Scene(facts, words, results, last_search, failed, refused, lexicon, asked)
 
 
 def _json(text: str) -> Mapping[str, Any]:

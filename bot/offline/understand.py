@@ -185,7 +185,12 @@ def _goal(
     held = {part for said in lexicon.held(needs, kind or topic) for part in re.findall(r"[a-z0-9]+", said)}
     content = [word for word in lexicon.content(folded) if word not in held and not (word == "food" and kind == "dining")]
     act = act_of(clause)
-    product = lexicon.product_in(folded, shown) or lexicon.product_in(folded, in_cart) or lexicon.called(folded_clause)
+    whole = lexicon.called(folded_clause)
+    product = (
+        whole
+        if whole and lexicon.telling(whole[0])
+        else lexicon.product_in(folded, shown) or lexicon.product_in(folded, in_cart) or lexicon.called(folded_clause)
+    )
     anywhere = lexicon.product_in(folded) or lexicon.called(folded_clause)
     if anywhere and (product is None or anywhere[1] > product[1] + 15) and anywhere[1] > 70:
         product = anywhere

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
@@ -53,9 +54,17 @@ def days_of(goal: Goal, trip: Mapping[str, Any], kind: str | None) -> tuple[date
     return start, end
 
 
+def nights_unsaid(goal: Goal, trip: Mapping[str, Any]) -> bool:
+    """Has nobody said how long the stay is?"""
+    when = goal.when
+    if when.end or when.nights or re.search(r"\b(?:to)?night\b", goal.text):
+        return False
+    return not trip.get("end_date")
+
+
 def _known_nights(trip: Mapping[str, Any]) -> int | None:
     """How many nights the stay talked about has; None where nobody said, or it is a stretch of the year."""
-    if trip.get("kind") != "stay" or not trip.get("start_date") or not trip.get("end_date"):
+    if trip.get("kind") not in (None, "stay") or not trip.get("start_date") or not trip.get("end_date"):
         return None
     nights = (date.fromisoformat(trip["end_date"]) - date.fromisoformat(trip["start_date"])).days
     return nights if 1 <= nights <= LONGEST_STRETCH else None

@@ -11,7 +11,7 @@ from bot.offline.goal import Goal
 from bot.offline.needs import Needs
 from bot.offline.plan import do
 from bot.offline.scene import Scene, Script
-from bot.offline.values import as_offered, days_of, hours_of, only_offered_for, people_of
+from bot.offline.values import as_offered, days_of, hours_of, nights_unsaid, only_offered_for, people_of
 
 
 def wish_of(goal: Goal, scene: Scene) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def wish_of(goal: Goal, scene: Scene) -> dict[str, Any]:
         "kind": kind,
         "words": words,
         "date": start.isoformat() if start else None,
-        "end_date": end.isoformat() if end and end != start else None,
+        "end_date": end.isoformat() if end and end != start and not (kind == "stay" and nights_unsaid(goal, trip)) else None,
         **people_of(goal, trip),
         "budget": budget,
         "budget_per": per if budget else None,
@@ -58,13 +58,21 @@ def wish_of(goal: Goal, scene: Scene) -> dict[str, Any]:
     }
 
 
+TOWARDS = re.compile(r"\b(?:to|for|into|arriv\w*|destination|go|going|heading|reach)\b")
+
+
 def _needs(goal: Goal, scene: Scene, kind: str | None) -> Needs:
     """What has to hold for this kind: what was said before, with this on top; "in the same area" looks at the other kinds."""
     held: Mapping[str, Sequence[str]] = scene.trip.get("must") or {}
     before = Needs.of_tags(held.get(kind or "", ()))
     needs = goal.needs.over(before)
-    if kind == "transport" and needs.origin and needs.origin == needs.destination:  # "leaving Ely", of a ride to Ely: to there
-        needs = replace(needs, origin=before.origin if before.origin != needs.destination else "")
+    if kind == "transport" and goal.needs.destination and not goal.needs.origin and scene.asked == "from" and not TOWARDS.search(goal.text):
+        needs = replace(needs, origin=goal.needs.destination, destination=before.destination)  # "Ely": the end that was asked for
+    if kind == "transport" and needs.origin and needs.origin == needs.destination:
+        if re.search(r"\bfrom\b|\bout of\b", goal.text):
+            needs = replace(needs, destination=goal.needs.destination if goal.needs.destination != needs.origin else "")
+        else:  # "leaving Ely", of a ride to Ely: to there
+            needs = replace(needs, origin=before.origin if before.origin != needs.destination else "")
     for slot in needs.same:
         for other, tags in held.items():
             found = getattr(Needs.of_tags(tags), slot, "") if slot in ("area", "level") else ""
