@@ -112,6 +112,8 @@ def search_offers(
     if kind:
         held = {**(before_now.get("must") or {}), kind: list(must or ())}
         noted["must"] = {name: tags for name, tags in held.items() if tags} or None
+        said = {"city": wish.city, "date": iso(date), "end_date": iso(end_date), "party": units, "time": time_from, "arrive": arrive_by}
+        noted["plans"] = trips.planned(before_now, kind, said)
     if units:
         noted["party"] = units
     before, offers = _not_shown_yet(desk, offers)

@@ -72,10 +72,11 @@ def _weekday(today: date, index: int, how: str) -> tuple[date, date | None]:
     return today + timedelta(days=ahead), None
 
 
-def read_when(text: Text, today: date, trip: tuple[date, date] | None = None, *, staying: bool = False) -> When:
+def read_when(text: Text, today: date, trip: tuple[date, date] | None = None, *, staying: bool = False, latest: date | None = None) -> When:
     """Every day, range and number of nights in the sentence, put together.
 
     `trip` is the first and last day already talked about: "the 13th" and "on Friday" mean one of these days where they can.
+    `latest` is the day talked about last: "the day after" follows it.
     """
     nights = _read_nights(text)
     if no_day := _impossible(text):
@@ -88,7 +89,7 @@ def read_when(text: Text, today: date, trip: tuple[date, date] | None = None, *,
         last_day: date | None = None
         other: date | None = None
         for _ in range(4):
-            one = _read_day(text, today, trip)
+            one = _read_day(text, today, trip, latest)
             if one is None:
                 break
             if one.end is not None:
@@ -241,8 +242,10 @@ def _iso(word: str) -> date | None:
         return None
 
 
-def _read_day(text: Text, today: date, trip: tuple[date, date] | None = None) -> When | None:
+def _read_day(text: Text, today: date, trip: tuple[date, date] | None = None, latest: date | None = None) -> When | None:
     """One day or one loose stretch ("next weekend", "in June")."""
+    if found := _day_of_trip(text, today, trip, latest):
+        return found
     for reader in (_exact_day, _relative_day, _named_weekday, _stretch, _bare_number):
         found = reader(text, today)
         if found is not None:
@@ -305,6 +308,37 @@ LEAVE_TAKING = re.compile(
     r"\b(?:all (?:that )?(?:i|we)|that(?:'s| is| will be) (?:it|all)|everything|anything else|nothing else|done|all set|(?:thanks?|thank you) (?:so much |very much )?for)\b[^.?!]*$"
 )
 """ "That is all I need today" is no wish for today."""
+
+
+AFTER_ARRIVAL = r"\b(?:on |for )?the (?:day|evening|morning) after (?:we|i) (?:arrive|get there|land)\b"
+AFTER = r"\b(?:on |for )?the (?:day after(?: that| this)?|next day|following day)\b(?! tomorrow)"
+BEFORE = r"\b(?:on |for )?the (?:day|evening|night|afternoon) before(?: that)?\b(?! yesterday)"
+LAST_OF_TRIP = r"\b(?:on |for )?(?:the|our|my) last (?:day|night|evening|morning)\b"
+FIRST_OF_TRIP = (
+    r"\b(?:on |for )?(?:the|our|my) (?:first|arrival) (?:day|night|evening|afternoon)\b|\bthe day (?:we|i) (?:arrive|get there|land)\b"
+)
+
+
+def _day_of_trip(text: Text, today: date, trip: tuple[date, date] | None, latest: date | None) -> When | None:
+    """ "The day after", "on our last evening": counted from the days talked about."""
+    if trip is None:
+        return None
+    first, last = trip
+    night = 1 if last > first else 0
+    for pattern, day in (
+        (FIRST_OF_TRIP, first),
+        (AFTER_ARRIVAL, first + timedelta(days=1)),
+        (AFTER, (latest or first) + timedelta(days=1)),
+        (BEFORE, (latest or first) - timedelta(days=1)),
+        (LAST_OF_TRIP, last),
+    ):
+        match = text.find(pattern)
+        if match and day >= today:
+            evening = bool(re.search(r"night|evening", match[0])) and pattern == LAST_OF_TRIP
+            part = re.search(r"night|evening|afternoon|morning", match[0])
+            _leave_time(text, match) if part else text.take(match, "date")
+            return When(day - timedelta(days=night) if evening else day)
+    return None
 
 
 def _relative_day(text: Text, today: date) -> When | None:

@@ -6,7 +6,9 @@ every model call plays the script again over the results that are there, so it c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from bot.offline import phrases
@@ -21,6 +23,7 @@ from bot.offline.paying import look_for_payment, tell_total
 from bot.offline.plan import Step, do, say
 from bot.offline.pointing import asked_about
 from bot.offline.scene import Scene, Script, trip_days
+from bot.offline.state import resolved
 from bot.offline.talk import ideas, show_help, unclear
 from bot.offline.telling import facts_of_first, tell
 from bot.offline.understand import understand
@@ -52,6 +55,7 @@ def _script(scene: Scene) -> Script:
         shown=[one["product_id"] for one in scene.shown],
         in_cart=in_cart,
         trip=trip_days(scene.trip),
+        latest=date.fromisoformat(scene.trip["start_date"]) if scene.trip.get("start_date") else None,
         topic=scene.trip.get("kind"),
     )
     told: list[str] = []
@@ -59,9 +63,10 @@ def _script(scene: Scene) -> Script:
     agreed = goals[0].act == "yes" and len(goals) > 1  # "yes, and ...": the rest first, then the new total
     if agreed:
         goals = [_agreed(goal, scene) for goal in goals[1:]]
+    goals = [resolved(goal, trip) for goal in goals]
     several = len([goal for goal in goals if goal.act == "search"]) > 1
     for goal in goals[:4]:
-        here = replace(scene, several=several, facts={**scene.facts, "trip": trip})
+        here = replace(scene, several=several, facts={**scene.facts, "trip": _back_to(goal.kind, trip)})
         text = yield from _handle(goal, here)
         if text:
             told.append(text)
@@ -71,6 +76,14 @@ def _script(scene: Scene) -> Script:
     if agreed and scene.lines:
         told.append((yield from check_out(scene)))
     return " ".join(dict.fromkeys(told)) or phrases.WHERE_WE_ARE
+
+
+def _back_to(kind: str | None, trip: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The trip as it was for this kind, when the talk comes back to it: the hotel has its own nights."""
+    plan: Mapping[str, Any] = (trip.get("plans") or {}).get(kind or "") or {}
+    if kind in (None, trip.get("kind")) or not plan.get("date") or plan.get("city") != trip.get("city"):
+        return trip
+    return {**trip, "start_date": plan["date"], "end_date": plan.get("end_date"), "party": plan.get("party") or trip.get("party")}
 
 
 def _agreed(goal: Goal, scene: Scene) -> Goal:

@@ -88,6 +88,9 @@ def _json(text: str) -> Mapping[str, Any]:
 
 def trip_days(trip: Mapping[str, Any]) -> tuple[date, date] | None:
     """The days the trip is about, for "on the 13th" and "on Friday"."""
+    stay: Mapping[str, Any] = (trip.get("plans") or {}).get("stay") or {}
+    if stay.get("date") and stay.get("end_date") and stay.get("city") == trip.get("city"):
+        return date.fromisoformat(stay["date"]), date.fromisoformat(stay["end_date"])
     if not trip.get("start_date"):
         return None
     first = date.fromisoformat(trip["start_date"])

@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
-from bot.offline.clock import shifted
+from bot.offline.clock import Clock, shifted
 from bot.offline.goal import Goal
 from bot.offline.kinds import MODE_KIND, RIDING
-from bot.offline.needs import cuisine_family
+from bot.offline.needs import Needs, cuisine_family
+from bot.offline.party import Party
 from bot.offline.places import whole_name
 
 Facts = dict[str, Any]
@@ -133,6 +134,19 @@ class Dialogue:
     seen: set[str] = field(default_factory=set)  # services that something was offered of
     _confirmed: bool = False
 
+    @classmethod
+    def of_trip(cls, trip: Mapping[str, Any]) -> Dialogue:
+        """The dialogue that the trip state remembers: what was said of each kind, and what its results have to carry."""
+        must: Mapping[str, Sequence[str]] = trip.get("must") or {}
+        plans: Mapping[str, Mapping[str, Any]] = trip.get("plans") or {}
+        services: dict[str, Facts] = {}
+        for kind in (*(one for one in must if one not in plans), *plans):
+            plan, needs = plans.get(kind, {}), Needs.of_tags(must.get(kind, ()))
+            told = {name: plan.get(name) for name in ("city", "date", "end_date", "time", "arrive", "party")}
+            told |= {"people": sum((plan.get("party") or {}).values()), "area": needs.area, "level": needs.level}
+            services[kind] = {name: value for name, value in told.items() if value}
+        return cls(services, active=trip.get("kind"))
+
     def hear(self, goals: Sequence[Goal], reply: Reply = NOTHING_SAID) -> None:
         """Take in one message of the traveler, who answers `reply`."""
         speech = frozenset[str]().union(*(goal.speech for goal in goals))
@@ -194,7 +208,7 @@ class Dialogue:
         now = self._answered(said(goal, service), goal, service, reply)
         if goal.clock.shift and facts.get("time"):
             now["time"] = shifted(str(facts["time"]), goal.clock.shift)
-        now |= {name: value for name, value in self._pointed_at(goal, service).items() if name not in now}
+        now |= {name: value for name, value in self.pointed_at(goal, service).items() if name not in now}
         if "city" in now and facts.get("city") not in (None, now["city"]):
             facts.pop("name", None)
         if "nights" in now and "date" not in now and "end_date" in facts:
@@ -232,7 +246,7 @@ class Dialogue:
             return {"destination": city} if city and THERE.search(goal.text) else {}
         return {"city": city} if city else {}
 
-    def _pointed_at(self, goal: Goal, service: str) -> Facts:
+    def pointed_at(self, goal: Goal, service: str | None) -> Facts:
         """ "The same day", "for the same people", "in the same area": values of another service, the latest first."""
         found: Facts = {}
         others = [facts for name, facts in reversed(self.services.items()) if name != service]
@@ -273,6 +287,26 @@ class Dialogue:
                 self.searched[service] = wanted
                 return Call(service, "search", _exact(facts))
         return None
+
+
+def resolved(goal: Goal, trip: Mapping[str, Any]) -> Goal:
+    """The goal with what it only points at put in its place: the day, the people and the hour of another service."""
+    if not goal.needs.same and not goal.clock.shift:
+        return goal
+    dialogue = Dialogue.of_trip(trip)
+    kind = goal.kind or trip.get("kind")
+    found = dialogue.pointed_at(goal, kind)
+    if "date" in found and not goal.when.start:
+        goal = replace(goal, when=replace(goal.when, start=date.fromisoformat(found["date"])))
+    if "people" in found and not goal.party.said:
+        party = next(told["party"] for name, told in reversed(dialogue.services.items()) if name != kind and "party" in told)
+        goal = replace(goal, party=Party(party.get("ADULT", 0), party.get("CHILD"), party.get("INFANT")))
+    if "time" in found and not goal.clock.at:
+        goal = replace(goal, clock=Clock(at=found["time"]))
+    known = dialogue.services.get(str(kind), {}).get("time") or trip.get("start_time")
+    if goal.clock.shift and known:
+        goal = replace(goal, clock=Clock(at=shifted(str(known), goal.clock.shift)))
+    return goal
 
 
 def _exact(facts: Facts) -> Facts:

@@ -64,10 +64,11 @@ def understand(
     shown: Sequence[str] = (),
     in_cart: Sequence[str] = (),
     trip: tuple[date, date] | None = None,
+    latest: date | None = None,
     topic: str | None = None,
 ) -> list[Goal]:
     """The goals of a message. `question` is what we last asked; `shown` and `in_cart` are product ids that "the boat" may mean;
-    `topic` is the kind of thing talked about, for a sentence that names none."""
+    `trip` is its first and last day and `latest` the day talked about last; `topic` is the kind of thing talked about, for a sentence that names none."""
     person = read_person(words, answering=question == "name")
     text = lexicon.mended(normal(re.sub(rf"\b{re.escape(person)}\b", " ", words) if person else words))
     rest = GREET.sub("", text).strip()
@@ -79,7 +80,8 @@ def understand(
     clauses = split_clauses(rest)
     about = before or (topic if len(clauses) > 1 else None)
     goals = [
-        _goal(lexicon.without_denied(clause), words, lexicon, today, question, shown, in_cart, trip, topic, about) for clause in clauses
+        _goal(lexicon.without_denied(clause), words, lexicon, today, question, shown, in_cart, trip, latest, topic, about)
+        for clause in clauses
     ]
     understood = [goal for goal in goals if goal.act != "unclear"]
     if any(goal.act != "outside" for goal in understood):  # a word aside needs no answer either
@@ -127,6 +129,7 @@ def _goal(
     shown: Sequence[str],
     in_cart: Sequence[str],
     trip: tuple[date, date] | None,
+    latest: date | None,
     topic: str | None,
     before: str | None,
 ) -> Goal:
@@ -148,7 +151,7 @@ def _goal(
     picked = re.fullmatch(r"(?:ok |number |no )?(\d{1,2})[.!]?", clause)
     if ordinal is None and picked and question not in ("party", "date", "dates") and 1 <= int(picked[1]) <= len(shown):
         ordinal = int(picked[1])  # the cards are numbered in a terminal
-    when = read_when(text, today, trip, staying=topic == "stay")
+    when = read_when(text, today, trip, staying=topic == "stay", latest=latest)
     party = read_party(text, answering=question in ("party", "date", "dates"))
     folded_clause = without_references(fold(clause).replace("-", " "), riding=topic == "transport")
     mode = mode_in(folded_clause)
