@@ -39,7 +39,7 @@ ACTS: Sequence[tuple[str, str]] = (
 
 
 HOW_PAY = re.compile(
-    r"\b(?:how (?:does|do|can|would|will) (?:the )?(?:paying|payments?|i pay|we pay|it work with pay\w*)|is it (?:safe|secure)|safe to pay|secure payment|which cards|payment methods?)\b"
+    r"\b(?:(?:take|accept|pay (?:by|with|in)|paying (?:by|with)) (?:american express|amex|visa|master ?card|(?:credit |debit )?cards?|cash|pay ?pal|apple pay|google pay|bitcoin|crypto|bank transfer)|how (?:does|do|can|would|will) (?:the )?(?:paying|payments?|i pay|we pay|it work with pay\w*)|is it (?:safe|secure)|safe to pay|secure payment|which cards|payment methods?)\b"
 )
 
 
@@ -88,7 +88,7 @@ BY_PRICE = re.compile(
 )
 
 
-ASKS_AGAIN = re.compile(r"\b(?:any|anything|something|show|find|is there|are there|do you have|got|more|too)\b")
+ASKS_AGAIN = re.compile(r"\b(?:any|anything|something|same|show|find|is there|are there|do you have|got|more|too)\b")
 
 
 OTHER_ONE = re.compile(r"\b(?:the|that) other(?: one)?\b")
@@ -182,7 +182,7 @@ def decide_act(goal: Goal, act: str | None, clause: str, named_before: bool, top
         return "how_pay"
     if LANGUAGE.search(clause):
         return "language"
-    if act in ("human", "paid", "refund", "trips", "promo", "restart", "help"):
+    if act in ("human", "paid", "refund", "trips", "promo", "restart") or (act == "help" and not (goal.kind or _narrows(goal.needs))):
         return act
     if "deny" in goal.speech and "book" in goal.speech and act in ("checkout", "add", None) and not goal.says_something:
         return "no"
@@ -216,6 +216,8 @@ def decide_act(goal: Goal, act: str | None, clause: str, named_before: bool, top
         return "total"
     if act == "remove" and (chosen or goal.kind or goal.words or re.search(r"\b(?:it|that|this|last|everything|all)\b", clause)):
         return "remove"
+    if act == "cheaper" and goal.party.said and not goal.kind:
+        return "inform"  # "is it cheaper for six?"
     if act in ("more", "cheaper", "better") and not goal.kind and not (goal.words and not chosen):
         return act
     if (

@@ -22,9 +22,9 @@ def add(goal: Goal, scene: Scene, product: str) -> Script:
     kind = scene.lexicon.kinds.get(product)
     title = title_of(scene, product)
     offered = next((one for one in scene.shown if one["product_id"] == product), {})
-    start, end = days_of(
-        goal, scene.trip if kind == "stay" and not only_offered_for(kind, scene) else as_offered(scene.trip, offered), kind
-    )
+    mixed = bool(only_offered_for(kind, scene))
+    trip = scene.trip if kind == "stay" and not mixed else as_offered(scene.trip, offered, mixed=mixed)
+    start, end = days_of(goal, trip, kind)
     people = people_of(goal, scene.trip)
     if start is None or people["adults"] is None:
         told: dict[str, Any] = {
@@ -36,7 +36,7 @@ def add(goal: Goal, scene: Scene, product: str) -> Script:
         asked = "party" if start else "dates" if kind == "stay" else "date"
         yield do("ask_traveler", question=asked, product_id=product)
         return phrases.ASK_FOR[asked if people["adults"] is None else asked + "_only"].format(title=title)
-    if kind == "stay" and not offered.get("end_date") and nights_unsaid(goal, scene.trip):
+    if kind == "stay" and nights_unsaid(goal, trip):
         yield do("note_trip", product_id=product, date=start.isoformat(), **people)
         yield do("ask_traveler", question="dates", product_id=product)
         return phrases.HOW_LONG.format(title=title)

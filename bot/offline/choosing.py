@@ -78,6 +78,9 @@ def tell_about(goal: Goal, scene: Scene) -> Script:
     title = title_of(scene, product)
     if goal.act == "availability":
         count = sum(value or 0 for value in people.values()) or 1
+        if goal.when.start or goal.party.said:
+            said = {"date": goal.when.start, "end_date": goal.when.end}
+            yield do("note_trip", product_id=product, **{name: day.isoformat() for name, day in said.items() if day}, **people)
         last = end if end and kind != "stay" else start
         free = yield do(
             "check_availability",

@@ -246,7 +246,7 @@ def _read_day(text: Text, today: date, trip: tuple[date, date] | None = None, la
     """One day or one loose stretch ("next weekend", "in June")."""
     if found := _day_of_trip(text, today, trip, latest):
         return found
-    for reader in (_exact_day, _relative_day, _named_weekday, _stretch, _bare_number):
+    for reader in (_exact_day, _holiday, _relative_day, _named_weekday, _stretch, _bare_number):
         found = reader(text, today)
         if found is not None:
             return _in_trip(found, trip, by_number=reader is _bare_number) if reader in (_named_weekday, _bare_number) else found
@@ -338,6 +338,22 @@ def _day_of_trip(text: Text, today: date, trip: tuple[date, date] | None, latest
             part = re.search(r"night|evening|afternoon|morning", match[0])
             _leave_time(text, match) if part else text.take(match, "date")
             return When(day - timedelta(days=night) if evening else day)
+    return None
+
+
+HOLIDAYS = {
+    r"christmas eve|xmas eve": (12, 24), r"christmas(?: day)?|xmas": (12, 25), r"boxing day": (12, 26), r"new year'?s'? eve|nye|silvester": (12, 31),
+    r"new year'?s(?:'? day)?|new year": (1, 1), r"valentine'?s(?: day)?": (2, 14), r"halloween": (10, 31), r"st\.? patrick'?s(?: day)?": (3, 17),
+}  # fmt: skip
+
+
+def _holiday(text: Text, today: date) -> When | None:
+    """A day that everybody knows by its name."""
+    for pattern, (month, day) in HOLIDAYS.items():
+        match = text.find(rf"\b(?:on |for |at |over )?(?:the )?(?:{pattern})\b(?! (?:market|lights|menu|tree|dinner menu))")
+        if match and (found := _coming(today, month, day, None)) is not None:
+            text.take(match, "date")
+            return When(found)
     return None
 
 

@@ -19,6 +19,7 @@ from bot.offline.clock import Clock
 from bot.offline.days import When
 from bot.offline.finding import again, inform, search, unknown_city
 from bot.offline.goal import Goal
+from bot.offline.party import Party
 from bot.offline.paying import look_for_payment, tell_total
 from bot.offline.plan import Step, do, say
 from bot.offline.pointing import asked_about
@@ -67,15 +68,31 @@ def _script(scene: Scene) -> Script:
     several = len([goal for goal in goals if goal.act == "search"]) > 1
     for goal in goals[:4]:
         here = replace(scene, several=several, facts={**scene.facts, "trip": _back_to(goal.kind, trip)})
-        text = yield from _handle(goal, here)
+        seen: list[tuple[str, Mapping[str, Any]]] = []
+        text = yield from _watched(_handle(goal, here), seen)
         if text:
             told.append(text)
         if goal.needs.asks and goal.act in ("search", "inform"):
             told.append((yield from facts_of_first(goal, here)))
         _carry(trip, goal)
+        for call, result in seen:
+            if call == "search_offers" and result.get("offers"):
+                trip |= {"shown": list(result["offers"]), "focus": None}
     if agreed and scene.lines:
         told.append((yield from check_out(scene)))
     return " ".join(dict.fromkeys(told)) or phrases.WHERE_WE_ARE
+
+
+def _watched(script: Script, seen: list[tuple[str, Mapping[str, Any]]]) -> Script:
+    """The script, with what its calls were answered kept in `seen`."""
+    try:
+        step = next(script)
+        while True:
+            result = yield step
+            seen.append((step.call, result))
+            step = script.send(result)
+    except StopIteration as end:
+        return str(end.value)
 
 
 def _back_to(kind: str | None, trip: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -100,6 +117,9 @@ def _carry(trip: dict[str, Any], goal: Goal) -> None:
     if goal.when.start:
         trip["start_date"] = goal.when.start.isoformat()
         trip["end_date"] = goal.when.end.isoformat() if goal.when.end else None
+    if goal.kind and goal.when.start:
+        plan = {"city": trip.get("city"), "date": trip["start_date"], "end_date": trip.get("end_date")}
+        trip["plans"] = {**(trip.get("plans") or {}), goal.kind: plan}
     if goal.party.said:
         trip["party"] = units_of(goal.party, trip)
 
@@ -118,6 +138,9 @@ def _handle(goal: Goal, scene: Scene) -> Script:
     same_kind = goal.kind in (None, scene.lexicon.kinds.get(str(focus)))
     if answers and question == "start_time" and focus and (goal.clock != Clock() or goal.ordinal) and same_kind:
         return (yield from add(goal, scene, str(focus)))
+    says_who_or_when = goal.party.said or goal.party.more or goal.when.start
+    if question == "start_time" and focus and goal.act in ("inform", "change") and says_who_or_when and not (goal.kind or goal.words):
+        return (yield from add(replace(goal, party=_with_more(goal, scene)), scene, str(focus)))
     elsewhere = bool(goal.city) and focus is not None and goal.city != scene.lexicon.city_of(str(focus))
     about_focus = goal.act in ("inform", "unclear", "change") and goal.says_something and not elsewhere
     if answers and question in ("date", "dates", "party") and focus and about_focus:
@@ -188,12 +211,22 @@ def _handle(goal: Goal, scene: Scene) -> Script:
         case "unknown_city":
             return (yield from unknown_city(goal, scene))
         case "outside":
+            if goal.city:
+                yield do("note_trip", city=goal.city)
             yield do("suggest_replies", replies=ideas(scene))
             return phrases.OUTSIDE
         case "help":
             return (yield from show_help(scene))
         case _:
             return (yield from unclear(scene))
+
+
+def _with_more(goal: Goal, scene: Scene) -> Party:
+    """ "One more person", counted."""
+    if not goal.party.more:
+        return goal.party
+    known: Mapping[str, int] = scene.trip.get("party") or {"ADULT": 1}
+    return Party(known.get("ADULT", 0) + goal.party.more, known.get("CHILD"), known.get("INFANT"))
 
 
 def _another_day(goal: Goal, scene: Scene) -> Script:

@@ -17,6 +17,7 @@ LABELS: Mapping[str, tuple[str, ...]] = {
     "postcode": ("postcode", "postal code", "zip code", "zip"),
     "fee": ("entrance fee", "admission", "entry fee"),
     "duration": ("duration", "travel time"),
+    "start": (),
     "departure": ("departure time", "departs", "leaves"),
     "arrival": ("arrival time", "arrives"),
     "id": ("train number", "number", "id"),
@@ -32,7 +33,7 @@ LABELS: Mapping[str, tuple[str, ...]] = {
     "hours": ("open", "opening hours", "hours"),
 }
 NAMES: Mapping[str, str] = {
-    "phone": "phone number", "fee": "entrance fee", "departure": "departure time", "arrival": "arrival time", "id": "number",
+    "phone": "phone number", "fee": "entrance fee", "departure": "departure time", "start": "start", "arrival": "arrival time", "id": "number",
     "level": "price range", "stars": "stars", "cuisine": "type of food", "hours": "opening hours", "website": "website",
 }  # fmt: skip
 
@@ -84,7 +85,7 @@ def _field(ask: str, told: Mapping[str, Any], tags: Sequence[str]) -> str:
             return str(told.get("meeting_point") or "")
         case "duration":
             return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min" if minutes else ""
-        case "departure":
+        case "departure" | "start":
             return ", ".join(starts[:8])
         case "arrival" if starts and minutes:
             hour, minute = map(int, starts[0].split(":"))

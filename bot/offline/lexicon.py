@@ -151,7 +151,8 @@ class Lexicon:
             near = [one for one in COMMANDS if one[0] == word[0] and OSA.distance(word, one, score_cutoff=1) <= 1]
             return near[0] if len(near) == 1 else word
 
-        return re.sub(r"[a-z]{5,}", mend, text)
+        spelled = re.sub(r"\b(?:" + "|".join(SHORT) + r")\b", lambda match: SHORT[match[0]], text)
+        return re.sub(r"[a-z]{5,}", mend, spelled)
 
     @cached_property
     def _denied(self) -> tuple[re.Pattern[str], re.Pattern[str]]:
@@ -229,6 +230,13 @@ GENERIC = word_set(
 )
 """Words that half of all titles have: alone they name nothing."""
 
+SHORT = {
+    "wkend": "weekend", "wknd": "weekend", "tmrw": "tomorrow", "tmr": "tomorrow", "tmw": "tomorrow", "2moro": "tomorrow", "2nite": "tonight",
+    "tonite": "tonight", "smth": "something", "sth": "something", "pls": "please", "plz": "please", "ppl": "people", "thx": "thanks", "u": "you",
+    "abt": "about", "resto": "restaurant", "brekkie": "breakfast", "brekky": "breakfast", "hotl": "hotel", "resturant": "restaurant",
+    "restaraunt": "restaurant", "accomodation": "accommodation", "appartment": "apartment", "musuem": "museum",
+}  # fmt: skip
+"""Words as thumbs write them."""
 TOLD_SLOTS = ("area", "level", "cuisine", "sort")
 """A word that says where or how expensive is no name of a product."""
 

@@ -142,6 +142,7 @@ FACTS: Mapping[str, str] = {
     "reference": r"(?:reference|ref|confirmation|booking)(?: ?#| numbers?| code| id| info\w*| no)|\breference\b",
     "fee": r"(?:entrance|entry|admission|entr\w+)(?: ?(?:fees?|costs?|price|charge))|\bfees?\b|cost to (?:get in|enter)|how much (?:is it )?to (?:get in|enter)",
     "duration": r"(?:total )?(?:travel|travell?ing|journey|trip|ride) (?:time|duration|length)|duration|how long (?:is|does|will|would|are)(?! you)",
+    "start": r"(?:what|which) time (?:does|do|will|is|would) [^.?!]{0,40}?\b(?:start|begin)|when (?:does|do|will) [^.?!]{0,40}?\b(?:start|begin)|start(?:ing)? times?",
     "departure": r"(?:departure|departing|leaving) times?|(?:what|exact) time (?:does|will|do|would|is) (?:it|the (?:train|bus|flight)|that|this|they)? ?(?:leav\w*|depart\w*)|when (?:does|will) (?:it|the train|that|the bus) (?:leave|depart)|(?:when|what time) (?:it|the train|that) (?:leaves|departs)",
     "arrival": r"arrival times?|arriving times?|(?:what|which) time (?:does|will|do|would) (?:it|the (?:train|bus|flight)|that|this|they|i)? ?arriv\w*|when (?:does|will|would) (?:it|the train|that|the bus|this train) (?:arrive|get)|(?:when|what time) (?:it|the train|that|i) (?:arrives?|gets? there|will arrive)",
     "id": r"(?:train|flight)(?:'s)? ?(?:id|number|no)\b|\btrain ?id\b|\bid\b(?= (?:number|of|and)|[?.,!]|$)",
@@ -158,7 +159,7 @@ FACTS: Mapping[str, str] = {
 }
 CHECKED = {"level": "level", "area": "area", "stars": "stars", "cuisine": "cuisine", "sort": "type"}
 FEATURE_FACTS = {"wifi": "internet", "parking": "parking", "free": "fee"}
-ALWAYS_ASKED = frozenset(("phone", "address", "postcode", "reference", "fee", "duration", "departure", "arrival", "id", "website"))
+ALWAYS_ASKED = frozenset(("phone", "address", "postcode", "reference", "fee", "duration", "start", "departure", "arrival", "id", "website"))
 """Nobody narrows a search by a phone number: where these are named, they are asked for."""
 ASKING = re.compile(
     r"\b(?:what|what's|whats|which|how|tell|let me know|know|give|get|have|need|provide|send|see|find out|does|do|is there|is it|are there|has|include|includes|could i|can i|may i|also|info\w*|confirm|want|wondering|looking for|please(?: include)?|like)\b[^.?!]*$"
@@ -433,7 +434,7 @@ def read_asks(clause: str) -> tuple[str, ...]:
             wanted = fact in ("parking", "internet", "stars", "type", "area", "level", "price", "hours") and (
                 NOT_ASKED_BUT_WANTED.search(before)
                 and not re.search(
-                    r"\b(?:what|which|how|tell me|let me know|know|does (?:it|that|this|the)|do they|is there|is it|are there|provide|give|get me|get the|whether)\b",
+                    r"\b(?:what|which|how|tell me|let me know|know|does (?:it|that|this|the)|do they|is there|is it|are there|provide|give|get me|get the|(?:just|only) need|need to know|whether)\b",
                     before,
                 )
             )

@@ -111,9 +111,9 @@ def read_party(text: Text, *, answering: bool = False) -> Party:
     if match:
         text.take(match, "people")
         total = number(next(group for group in match.groups() if group))
-    partner = r"(?:wife|husband|partner|girlfriend|boyfriend|fianc[eé]e?|spouse|mom|mum|mother|dad|father|sister|brother|friend|son|daughter|boss|colleague)"
+    partner = r"(?:wife|husband|missus|hubby|better half|other half|old man|gf|bf|girl|fella|partner|girlfriend|boyfriend|fianc[eé]e?|spouse|mom|mum|mother|dad|father|sister|brother|friend|son|daughter|boss|colleague)"
     match = text.find(
-        rf"\b(?:me|myself|i) (?:and|with|\+|&) (?:my |a )({partner})\b|\bmy ({partner}) (?:and|&|\+) (?:me|i|myself)\b|\bwith my ({partner})\b"
+        rf"\b(?:me|myself|i) (?:and|with|\+|&) (?:my |a |the )({partner})\b|\bmy ({partner}) (?:and|&|\+) (?:me|i|myself)\b|\bwith my ({partner})\b"
     )
     if match and adults is None and total is None:
         who = next(group for group in match.groups() if group)

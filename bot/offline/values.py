@@ -94,11 +94,16 @@ def evening(at: str) -> str:
     return f"{hour + 12:02d}{at[2:]}" if 5 <= hour <= 9 or at == "10:00" else at
 
 
-def as_offered(trip: Mapping[str, Any], offered: Mapping[str, Any]) -> Mapping[str, Any]:
+def as_offered(trip: Mapping[str, Any], offered: Mapping[str, Any], *, mixed: bool = True) -> Mapping[str, Any]:
     """The trip with the days an offer was shown for: a later search of the same message may have been about others."""
-    if not offered.get("date"):
-        return trip
+    if not offered.get("date") or not (mixed or _within(str(offered["date"]), trip)):
+        return trip  # another day has been named since
     return {**trip, "start_date": offered["date"], "end_date": offered.get("end_date")}
+
+
+def _within(day: str, trip: Mapping[str, Any]) -> bool:
+    first = trip.get("start_date")
+    return not first or first <= day <= (trip.get("end_date") or first)
 
 
 def only_offered_for(kind: str | None, scene: Scene) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from bot.offline.goal import Goal
@@ -19,10 +20,16 @@ def wish_of(goal: Goal, scene: Scene) -> dict[str, Any]:
     trip = scene.trip
     asked = goal.words or (goal.unknown_words if goal.act == "search" and not goal.kind else "")
     fresh = bool(goal.kind or asked)
-    refines = not goal.kind and bool(re.search(r"\bwith\b|\bincluded\b", goal.text))  # "one with a pool" is still a hotel
+    refines = not goal.kind and bool(
+        re.search(r"\bwith\b|\bincluded\b|\b(?:which|that|one|any) (?:one )?(?:of them )?(?:has|have)\b", goal.text)
+    )  # "one with a pool" is still a hotel
     kind = goal.kind if fresh and not refines and (goal.kind or goal.words) else trip.get("kind")
     words = asked if fresh else (trip.get("words") or "")
     start, end = days_of(goal, as_offered(trip, only_offered_for(kind, scene)), kind)
+    stay: Mapping[str, Any] = (trip.get("plans") or {}).get("stay") or {}
+    if kind == "transport" and "airport" in goal.text and not goal.when.start and stay.get("date"):  # there and away
+        leaves = re.search(r"\bto (?:the )?(?:\w+ )?airport\b", goal.text) and stay.get("end_date")
+        start, end = date.fromisoformat(str(stay["end_date"] if leaves else stay["date"])), None
     first, last = hours_of(goal, kind)
     needs = _needs(goal, scene, kind)
     same_ride = kind == "transport" and trip.get("kind") == kind
