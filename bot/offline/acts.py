@@ -195,7 +195,9 @@ def decide_act(goal: Goal, act: str | None, clause: str, named_before: bool, top
         and act != "add"
     ):
         return "availability" if act == "availability" else "details"
-    allowed = topic and "may" in goal.speech and act in (None, "details", "availability")
+    allowed = (
+        topic and "may" in goal.speech and act in (None, "details", "availability") and not (goal.needs.arrive or goal.clock != Clock())
+    )
     if allowed and not (goal.kind or _narrows(goal.needs) or goal.party.said or chosen):
         return "availability" if act == "availability" else "details"
     if IS_IT.match(clause) and (goal.needs.checks or goal.needs.asks) and not told and not goal.city:

@@ -77,7 +77,7 @@ def labelled(description: str) -> dict[str, str]:
 def _field(ask: str, told: Mapping[str, Any], tags: Sequence[str]) -> str:
     """The fact where it is a field of the product, or one of its tags."""
     options: Sequence[Mapping[str, Any]] = told.get("options") or ()
-    starts = [at for option in options for at in option.get("starts") or ()]
+    starts = sorted({at for option in options for at in option.get("starts") or ()})
     by_slot = {slot_of(tag.lower()): tag for tag in tags}
     minutes = int(told.get("duration_minutes") or 0)
     match ask:
@@ -92,7 +92,9 @@ def _field(ask: str, told: Mapping[str, Any], tags: Sequence[str]) -> str:
             return f"{(hour * 60 + minute + minutes) // 60 % 24:02d}:{(minute + minutes) % 60:02d}" if len(starts) == 1 else ""
         case "price" | "fee":
             return str(next((option["base_price"] for option in options if option.get("base_price")), ""))
-        case "area" | "level" | "stars" | "cuisine":
+        case "level":
+            return by_slot.get(ask) or str(next((option["base_price"] for option in options if option.get("base_price")), ""))
+        case "area" | "stars" | "cuisine":
             return by_slot.get(ask, "")
         case "type":
             return by_slot.get("sort") or str(told.get("kind") or "")

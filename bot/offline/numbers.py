@@ -172,6 +172,10 @@ def read_ordinal(text: Text) -> int | None:
     if match:
         text.take(match, "ordinal")
         return number(match[1])
+    match = text.find(r"\bthe (?:(late|later)|early|earlier|earliest) (?:one|time|slot|start|table|class|tour|train)\b")
+    if match:
+        text.take(match, "ordinal")
+        return -1 if match[1] else 1
     match = text.find(
         r"(?<!at )\b(?:the )?(?<!at the )(?:(last|bottom|latest)|earliest|top)(?: (?:one|option|time|start|slot|table)|(?= please)|[.!]*$)"
     )
