@@ -78,7 +78,8 @@ ASKS_FOR = re.compile(r"\b(?:is there|are there|do you have|have you got|anythin
 OTHER_TIME = re.compile(r"\b(?:different|another|other|earlier|later) (?:time|hour|start|slot)\b")
 
 
-INDEFINITE = re.compile(
+INKNOW = re.compile(r"\b(?:(?:need|want|like|love) to know|let me know|tell me) (?:how|what|which|the|its|if|whether|about the)\b")
+DEFINITE = re.compile(
     r"^(?:i(?:'d| would) like |i want |we want |find |show (?:me |us )?|looking for |need |i need |is there |are there |do you have )*(?:a|an|any|some)\b"
 )
 
@@ -195,6 +196,8 @@ def decide_act(goal: Goal, act: str | None, clause: str, named_before: bool, top
         and act != "add"
     ):
         return "availability" if act == "availability" else "details"
+    if goal.needs.asks and KNOW.search(clause) and not (told or goal.city or goal.needs.area or goal.needs.level):
+        return "details"
     allowed = (
         topic and "may" in goal.speech and act in (None, "details", "availability") and not (goal.needs.arrive or goal.clock != Clock())
     )

@@ -58,6 +58,13 @@ def choose(goal: Goal, scene: Scene) -> Script:
         if goal.says_something:
             return (yield from search(goal, scene))
         return (yield from show_help(scene))
+    pointed = goal.ordinal is not None or goal.product or goal.pick
+    if (
+        not pointed
+        and goal.needs.features
+        and not set(scene.lexicon.held(goal.needs, scene.lexicon.kinds.get(product))) <= set(tags_of(scene, product))
+    ):
+        return (yield from search(replace(goal, act="inform"), scene))  # "book one that has parking", and this one has none
     return (yield from add(goal, scene, product))
 
 

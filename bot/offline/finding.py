@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.offline import phrases
 from bot.offline.adding import add
+from bot.offline.clock import Clock
 from bot.offline.goal import Goal
 from bot.offline.needs import FEATURES, Needs
 from bot.offline.plan import do
@@ -196,7 +197,12 @@ def unknown_city(goal: Goal, scene: Scene) -> Script:
 def inform(goal: Goal, scene: Scene) -> Script:
     """Facts without a verb: they refine what is being looked for, or wait for it."""
     trip = scene.trip
-    if goal.needs.open and scene.shown and not (goal.city or goal.when.start or goal.party.said or held_now(goal, scene)):
+    if (
+        goal.needs.open
+        and scene.shown
+        and goal.clock == Clock()
+        and not (goal.needs.arrive or goal.city or goal.when.start or goal.party.said or held_now(goal, scene))
+    ):
         return (yield from _suggest(scene))
     if scene.shown or trip.get("kind") or trip.get("words") or (goal.city and (goal.when.start or trip.get("start_date"))):
         return (yield from search(goal, scene))

@@ -210,7 +210,9 @@ class Lexicon:
         second = 0.0
         for _title, score, product_id in process.extract(joined, choices, scorer=fuzz.token_set_ratio, limit=5):
             words = [word for word in re.findall(r"[a-z0-9']+", choices[product_id]) if word not in STOP and len(word) > 2]
-            hits = sum(1 for word in words if any(fuzz.ratio(word, other) >= 84 for other in said))
+            hits = sum(
+                1 for word in words if (among is None or word not in GENERIC) and any(fuzz.ratio(word, other) >= 84 for other in said)
+            )
             if words and all(word in GENERIC for word in words):
                 continue
             need = 1 if among is not None else 2
