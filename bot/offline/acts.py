@@ -78,8 +78,8 @@ ASKS_FOR = re.compile(r"\b(?:is there|are there|do you have|have you got|anythin
 OTHER_TIME = re.compile(r"\b(?:different|another|other|earlier|later) (?:time|hour|start|slot)\b")
 
 
-INKNOW = re.compile(r"\b(?:(?:need|want|like|love) to know|let me know|tell me) (?:how|what|which|the|its|if|whether|about the)\b")
-DEFINITE = re.compile(
+KNOW = re.compile(r"\b(?:(?:need|want|like|love) to know|let me know|tell me) (?:how|what|which|the|its|if|whether|about the)\b")
+INDEFINITE = re.compile(
     r"^(?:i(?:'d| would) like |i want |we want |find |show (?:me |us )?|looking for |need |i need |is there |are there |do you have )*(?:a|an|any|some)\b"
 )
 
