@@ -25,6 +25,7 @@ FACTS = {
     "rooms": int,
     "budget": dict,  # {"amount": minor units, "currency": "EUR", "per": "person" | "total" | "night"}
     "must": dict,  # {"stay": ["north", "wifi"]}: tags that what is shown of a kind has to carry
+    "plans": dict,  # {"stay": {"city": ..., "date": ..., "end_date": ..., "time": ..., "party": {...}}}: what was said of each kind
     "time_from": str,  # HH:MM, the earliest that would do
     "arrive_by": str,  # HH:MM, of a ride
     "preferences": list,
@@ -39,6 +40,13 @@ FACTS = {
 def facts(tx: Connection, conversation_id: str) -> dict[str, Any]:
     row = tx.execute(select(trip_state.c.facts).where(trip_state.c.conversation_id == conversation_id)).one_or_none()
     return {} if row is None else dict(row.facts)
+
+
+def planned(known: Mapping[str, Any], kind: str, told: Mapping[str, Any]) -> dict[str, Any]:
+    """The plans with what was now told of a kind of service laid over what was known of it; the kind talked about comes last."""
+    plans: dict[str, Any] = dict(known.get("plans") or {})
+    mine = {**plans.pop(kind, {}), **{name: value for name, value in told.items() if value}}
+    return {**plans, kind: mine}
 
 
 def note(tx: Connection, conversation_id: str, changes: Mapping[str, Any], now: datetime) -> dict[str, Any]:

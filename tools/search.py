@@ -112,6 +112,8 @@ def search_offers(
     if kind:
         held = {**(before_now.get("must") or {}), kind: list(must or ())}
         noted["must"] = {name: tags for name, tags in held.items() if tags} or None
+        said = {"city": wish.city, "date": iso(date), "end_date": iso(end_date), "party": units, "time": time_from, "arrive": arrive_by}
+        noted["plans"] = trips.planned(before_now, kind, said)
     if units:
         noted["party"] = units
     before, offers = _not_shown_yet(desk, offers)
@@ -204,11 +206,12 @@ def offer_card(offer: Offer, units: Mapping[str, int] | None) -> dict[str, Any]:
     return {**card, "buttons": [add, details]}
 
 
-def get_details(desk: Desk, product_id: str) -> Outcome:
+def get_details(desk: Desk, product_id: str, show: bool = True) -> Outcome:
     """Everything about one product: description, options, start times, meeting point, cancellation, what is included.
 
     Args:
         product_id: an id from search results, e.g. "lisbon-sunset-sail".
+        show: false only looks something up, without showing the whole card, e.g. to answer a question about it.
     """
     with desk.engine.db.read() as tx:
         listed = listing(tx, product_id)
@@ -261,7 +264,7 @@ def get_details(desk: Desk, product_id: str) -> Outcome:
         "tiers": list(listed.tiers),
         "buttons": [press("ask_price" if option.plan.model == "QUOTE" else "choose_date", "add", product_id=product_id)],
     }
-    return Outcome({key: value for key, value in data.items() if value is not None}, (part,))
+    return Outcome({key: value for key, value in data.items() if value is not None}, (part,) if show else ())
 
 
 def list_destinations(desk: Desk) -> Outcome:

@@ -59,6 +59,12 @@ def note_trip(
         "focus": product_id,
     }
     known = {key: value for key, value in told.items() if value is not None}
+    with desk.engine.db.read() as tx:
+        before = trips.facts(tx, desk.actor.conversation_id)
+        about = listing(tx, product_id).product.kind if product_id else kind or before.get("kind")
+    if about:
+        said = {"city": known.get("city"), "date": iso(date), "end_date": iso(end_date), "party": known.get("party"), "time": start_time}
+        known["plans"] = trips.planned(before, about, said)
     trips.remember(desk.engine, desk.actor, known)
     return Outcome({"noted": sorted(known)})
 

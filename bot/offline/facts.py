@@ -17,6 +17,7 @@ LABELS: Mapping[str, tuple[str, ...]] = {
     "postcode": ("postcode", "postal code", "zip code", "zip"),
     "fee": ("entrance fee", "admission", "entry fee"),
     "duration": ("duration", "travel time"),
+    "start": (),
     "departure": ("departure time", "departs", "leaves"),
     "arrival": ("arrival time", "arrives"),
     "id": ("train number", "number", "id"),
@@ -32,7 +33,7 @@ LABELS: Mapping[str, tuple[str, ...]] = {
     "hours": ("open", "opening hours", "hours"),
 }
 NAMES: Mapping[str, str] = {
-    "phone": "phone number", "fee": "entrance fee", "departure": "departure time", "arrival": "arrival time", "id": "number",
+    "phone": "phone number", "fee": "entrance fee", "departure": "departure time", "start": "start", "arrival": "arrival time", "id": "number",
     "level": "price range", "stars": "stars", "cuisine": "type of food", "hours": "opening hours", "website": "website",
 }  # fmt: skip
 
@@ -56,6 +57,13 @@ def answer(told: Mapping[str, Any], asks: Sequence[str], tags: Sequence[str]) ->
     return text
 
 
+def unknown(told: Mapping[str, Any], asks: Sequence[str], tags: Sequence[str]) -> list[str]:
+    """Which of the facts asked for the listing does not say."""
+    lines = labelled(str(told.get("description") or ""))
+    named = [ask for ask in asks if ask != "reference"]
+    return [ask for ask in named if not any(label in lines for label in LABELS.get(ask, ())) and not _field(ask, told, tags)]
+
+
 def labelled(description: str) -> dict[str, str]:
     """label -> value of every "Label: value" line."""
     found: dict[str, Any] = {}
@@ -69,7 +77,7 @@ def labelled(description: str) -> dict[str, str]:
 def _field(ask: str, told: Mapping[str, Any], tags: Sequence[str]) -> str:
     """The fact where it is a field of the product, or one of its tags."""
     options: Sequence[Mapping[str, Any]] = told.get("options") or ()
-    starts = [at for option in options for at in option.get("starts") or ()]
+    starts = sorted({at for option in options for at in option.get("starts") or ()})
     by_slot = {slot_of(tag.lower()): tag for tag in tags}
     minutes = int(told.get("duration_minutes") or 0)
     match ask:
@@ -77,14 +85,16 @@ def _field(ask: str, told: Mapping[str, Any], tags: Sequence[str]) -> str:
             return str(told.get("meeting_point") or "")
         case "duration":
             return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min" if minutes else ""
-        case "departure":
+        case "departure" | "start":
             return ", ".join(starts[:8])
         case "arrival" if starts and minutes:
             hour, minute = map(int, starts[0].split(":"))
             return f"{(hour * 60 + minute + minutes) // 60 % 24:02d}:{(minute + minutes) % 60:02d}" if len(starts) == 1 else ""
         case "price" | "fee":
             return str(next((option["base_price"] for option in options if option.get("base_price")), ""))
-        case "area" | "level" | "stars" | "cuisine":
+        case "level":
+            return by_slot.get(ask) or str(next((option["base_price"] for option in options if option.get("base_price")), ""))
+        case "area" | "stars" | "cuisine":
             return by_slot.get(ask, "")
         case "type":
             return by_slot.get("sort") or str(told.get("kind") or "")

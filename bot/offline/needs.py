@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from bot.offline.grammar import NUMBERS, number
+from bot.offline.numbers import NUMBERS, number
 
 LEVELS: Mapping[str, str] = {
     "cheap": r"not (?:too |very |so |that )?(?:expensive|pricey)|cheap(?:ly)?(?!est|er)|budget(?:-friendly)?(?! is| of|:)|inexpensive|affordable|low[- ]?cost|low[- ]?priced?|economical",
@@ -27,10 +27,10 @@ AREAS: Mapping[str, str] = {
     "west": r"west(?:ern)?(?:[- ]?(?:side|end|part))?(?! (?:african?|virginia|indian))",
 }
 NAMED_AREA = re.compile(
-    rf"\b(?:in|on|to|of|at|near|from|around|be|is|the|side|located|preferably|try|for|about|with|a|an|and|any|yes|located in)\s+(?:the\s+)?(?:very\s+)?(?:(?:far|deep)\s+)?(?P<area>{'|'.join(f'(?P<{name}>{pattern})' for name, pattern in AREAS.items())})\b(?!\s+(?:station|street|road|avenue|boulevard|college|parade|hotel|coast))"
+    rf"(?:\b|(?=,))(?:in|on|to|of|at|near|from|around|be|is|the|side|located|preferably|try|for|about|with|a|an|and|any|yes|located in|like|prefer|want|need|say|,)\s+(?:the\s+)?(?:very\s+)?(?:(?:far|deep)\s+)?(?P<area>{'|'.join(f'(?P<{name}>{pattern})' for name, pattern in AREAS.items())})\b(?!\s+(?:station|street|road|avenue|boulevard|college|parade|hotel|coast))"
 )
 BARE_AREA = re.compile(
-    rf"^\W*(?:yes|sure|ok|okay|preferably|maybe|definitely|actually|well|please|thanks|let's say|how about|what about)?\W*(?:{'|'.join(f'(?P<{name}>{pattern})' for name, pattern in AREAS.items())})\b(?:\s+(?:please|part|side|area|of|the|town|thanks|would|works?|thank you|end|for sure)\b)*\W*"
+    rf"^\W*(?:yes|sure|ok|okay|preferably|maybe|definitely|actually|well|please|thanks|let's say|how about|what about)?\W*(?:the )?(?:{'|'.join(f'(?P<{name}>{pattern})' for name, pattern in AREAS.items())})\b(?:\s+(?:please|part|side|area|of|the|town|thanks|would|works?|thank you|end|for sure)\b)*\W*"
 )
 CUISINES = tuple(
     """
@@ -42,7 +42,7 @@ CUISINES = tuple(
     filipino, french, fusion, gastropub, georgian, german, greek, halal, hawaiian, hungarian, indian, indonesian, international, iranian,
     irish, israeli, italian, jamaican, japanese, kosher, korean, lebanese, malaysian, mediterranean, mexican, mongolian, moroccan, nepalese,
     nepali, nigerian, norwegian, oriental, pakistani, panasian, persian, peruvian, polish, polynesian, portuguese, punjabi, romanian, russian, scandinavian,
-    scottish, seafood, senegalese, sichuan, szechuan, singaporean, spanish, sri lankan, steakhouse, swedish, swiss, syrian, taiwanese, tex mex, tex-mex,
+    scottish, seafood, senegalese, breakfast food, sichuan, szechuan, singaporean, spanish, sri lankan, steakhouse, swedish, swiss, syrian, taiwanese, tex mex, tex-mex,
     thai, tibetan, turkish, tuscan, ukrainian, unusual, uzbek, vegan, vegetarian, venetian, vietnamese, welsh, world, pizza, sushi, ramen, tapas,
     burgers, burger, curry, noodles, dumplings, steak, pasta, gelato, ice cream, coffee, tacos, sandwiches, sandwich, izakaya, cafe, dessert, kebab, soul food, veggie
     """.replace("\n", " ").split(",")
@@ -53,6 +53,23 @@ CUISINE_OF_FOOD = re.compile(rf"\b(?P<name>{_CUISINE})\s+(?:type |style |or \w+ 
 CUISINE_WITH_CUE = re.compile(
     rf"\b(?:serv\w*|offers?|offering|kind of|type of|some|eat(?:ing)?|want|food|like|love|prefer|craving|cuisine|about|try|for|be|a|an|any|is|have|maybe|has|with|to|in)\s+(?:some |good |great |more |nice |really |authentic |an? |cheap |expensive |moderate(?:ly)?(?: priced)? |steaming |hot )*(?P<name>{_CUISINE})\b"
 )
+FAMILIES: Mapping[str, str] = {
+    dish: family
+    for family, dishes in {
+        "italian": "pizza, pasta, gelato, tuscan, venetian", "japanese": "sushi, ramen, izakaya", "mexican": "tacos, tex mex, tex-mex",
+        "chinese": "dim sum, dumplings, noodles, cantonese, sichuan, szechuan, taiwanese", "american": "barbecue, barbeque, bbq, burgers, burger, steakhouse, steak, cajun, creole, soul food",
+        "spanish": "tapas, basque, catalan", "indian": "curry, punjabi", "british": "fish and chips, gastropub, english, scottish, welsh",
+        "vegetarian": "veggie, vegan", "middle eastern": "kebab, lebanese, persian, syrian",
+    }.items()
+    for dish in dishes.split(", ")
+}  # fmt: skip
+
+
+def cuisine_family(cuisine: str) -> str:
+    """The cuisine a dish or a region's kitchen belongs to; "" where it stands for itself."""
+    return FAMILIES.get(cuisine, "")
+
+
 FEATURES: Mapping[str, str] = {
     "wifi": r"wi-?\s?fi|wireless(?: internet)?|internet(?: access)?",
     "parking": r"parking|car ?park|garage",
@@ -75,9 +92,10 @@ FEATURES: Mapping[str, str] = {
     "free": r"free (?:entry|entrance|admission)|no (?:entrance|entry|admission) fee|free to (?:enter|visit|get in)",
 }
 UNWANTED = re.compile(
-    r"(?:don't|do not|doesn't|does not|needn't|no|not|without|isn't|never mind(?: the)?|won't)\s+(?:really |even |any |necessarily |have to |has to )*(?:need|want|require|care (?:about|for|if)|include|have|matter|mind|worry about|offer|necessary|important|needed|needing|be)?\s*(?:to |have |it |there |is |any |a |the |about |if |they |for |free |include |offer |has )*$"
+    r"(?:don't|do not|doesn't|does not|needn't|shouldn't|wouldn't|won't|no|not|without|isn't|never mind(?: the)?|won't)\s+(?:really |even |any |necessarily |have to |has to )*(?:need|want|require|care (?:about|for|if)|include|have|matter|mind|worry about|offer|necessary|important|needed|needing|be)?\s*(?:to |have |it |there |is |any |a |the |about |if |they |for |free |include |offer |has )*$"
 )
 SORTS: Mapping[str, str] = {
+    "hotel": r"(?:prefer|be|is|type|kind|only|specifically|actual|real|strictly) (?:of |to be |it to be |that is )*(?:a |an )?(?:\w+ )?hotels?(?! or| room)|hotels? type",
     "guesthouse": r"guest[- ]?houses?|bed and breakfast|b ?& ?b",
     "hostel": r"hostels?",
     "apartment": r"apartments?|flats?",
@@ -94,7 +112,7 @@ SORTS: Mapping[str, str] = {
     "concert hall": r"concert ?halls?",
     "entertainment": r"entertain\w*",
     "multiple sports": r"multiple sports?",
-    "sports": r"sports?(?:ing)?|football|soccer|basketball|baseball|hockey|match(?:es)? events?",
+    "sports": r"sports?(?:ing)?|games?(?= events?| (?:in|on|at)|\W*$)|football|soccer|basketball|baseball|hockey|match(?:es)? events?",
     "music": r"music(?:al)?(?: events?)?|concerts?|bands?|gigs?",
     "theme park": r"theme parks?|amusement parks?|water ?parks?",
     "garden": r"(?:botanic(?:al)? )?gardens?",
@@ -115,15 +133,16 @@ SIGHTS = (
     "entertainment", "multiple sports", "theme park", "zoo",
 )  # fmt: skip
 """What is visited for its own sake: somebody who asks for one asks for something to do."""
-STAY_SORTS = ("guesthouse", "hostel", "apartment")
+STAY_SORTS = ("hotel", "guesthouse", "hostel", "apartment")
 CAR_SORTS = ("sedan", "suv", "compact", "standard", "full-size")
 FACTS: Mapping[str, str] = {
     "phone": r"(?:tele)?phone(?: numbers?)?|contact (?:number|info\w*|details?)|\bnumber to call|(?<!reference )(?<!train )(?<!confirmation )(?<!flight )\bnumbers?(?= (?:for|of|and|please|to)|[?.,!]|$)",
-    "address": r"address(?:es)?|exact location|where (?:is|are|'s|can) (?:it|they|this|that|the|i find|there)[^.?!]*(?:located|address|situated|at|find)?|street(?: name)?|located(?=\?)|directions?",
+    "address": r"address(?:es)?|exact location|where (?:is|are|'s|can) (?:it|they|this|that|the|i find|there)[^.?!]*(?:located|address|situated|at|find)?|(?:what|which|the) street(?: name| is)?\b|street name|located(?=\?)|directions?",
     "postcode": r"post ?-?codes?|post(?:al)? ?codes?|zip(?: ?code)?|postal(?: code)?|\bpostal\b",
     "reference": r"(?:reference|ref|confirmation|booking)(?: ?#| numbers?| code| id| info\w*| no)|\breference\b",
     "fee": r"(?:entrance|entry|admission|entr\w+)(?: ?(?:fees?|costs?|price|charge))|\bfees?\b|cost to (?:get in|enter)|how much (?:is it )?to (?:get in|enter)",
     "duration": r"(?:total )?(?:travel|travell?ing|journey|trip|ride) (?:time|duration|length)|duration|how long (?:is|does|will|would|are)(?! you)",
+    "start": r"(?:what|which) time (?:does|do|will|is|would) [^.?!]{0,40}?\b(?:start|begin)|when (?:does|do|will) [^.?!]{0,40}?\b(?:start|begin)|start(?:ing)? times?",
     "departure": r"(?:departure|departing|leaving) times?|(?:what|exact) time (?:does|will|do|would|is) (?:it|the (?:train|bus|flight)|that|this|they)? ?(?:leav\w*|depart\w*)|when (?:does|will) (?:it|the train|that|the bus) (?:leave|depart)|(?:when|what time) (?:it|the train|that) (?:leaves|departs)",
     "arrival": r"arrival times?|arriving times?|(?:what|which) time (?:does|will|do|would) (?:it|the (?:train|bus|flight)|that|this|they|i)? ?arriv\w*|when (?:does|will|would) (?:it|the train|that|the bus|this train) (?:arrive|get)|(?:when|what time) (?:it|the train|that|i) (?:arrives?|gets? there|will arrive)",
     "id": r"(?:train|flight)(?:'s)? ?(?:id|number|no)\b|\btrain ?id\b|\bid\b(?= (?:number|of|and)|[?.,!]|$)",
@@ -138,7 +157,9 @@ FACTS: Mapping[str, str] = {
     "website": r"website|web ?page|e-?mail(?: address)?|homepage",
     "hours": r"open(?:ing)? (?:hours|times?)|hours|when (?:do|does|is|are) (?:it|they|the \w+) open|what time do(?:es)? (?:it|they) (?:open|close)",
 }
-ALWAYS_ASKED = frozenset(("phone", "address", "postcode", "reference", "fee", "duration", "departure", "arrival", "id", "website"))
+CHECKED = {"level": "level", "area": "area", "stars": "stars", "cuisine": "cuisine", "sort": "type"}
+FEATURE_FACTS = {"wifi": "internet", "parking": "parking", "free": "fee"}
+ALWAYS_ASKED = frozenset(("phone", "address", "postcode", "reference", "fee", "duration", "start", "departure", "arrival", "id", "website"))
 """Nobody narrows a search by a phone number: where these are named, they are asked for."""
 ASKING = re.compile(
     r"\b(?:what|what's|whats|which|how|tell|let me know|know|give|get|have|need|provide|send|see|find out|does|do|is there|is it|are there|has|include|includes|could i|can i|may i|also|info\w*|confirm|want|wondering|looking for|please(?: include)?|like)\b[^.?!]*$"
@@ -186,6 +207,12 @@ class Needs:
 
     def __bool__(self) -> bool:
         return any(getattr(self, one.name) not in ("", None, ()) for one in fields(self) if one.name not in ("asks", "same"))
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """The facts that "is it cheap?", "does it have wifi?" ask for."""
+        told = [fact for slot, fact in CHECKED.items() if getattr(self, slot) not in ("", None)]
+        return (*told, *(FEATURE_FACTS[one] for one in self.features if one in FEATURE_FACTS))
 
     def by_slot(self) -> tuple[tuple[str, str | tuple[str, ...]], ...]:
         """(slot, what listings would be tagged with) of everything that has to hold."""
@@ -306,7 +333,11 @@ def _read_cuisine(clause: str, kind: str | None) -> str:
     return name
 
 
+EITHER_BED = re.compile(r"\bhotels? or (?:a |an )?guest ?houses?|\bguest ?houses? or (?:a |an )?hotels?")
+
+
 def _read_sort(clause: str, kind: str | None, topic: str | None) -> str:
+    clause = EITHER_BED.sub("hotel", clause)
     best: tuple[int, str] | None = None
     for sort, pattern in SORTS.items():
         if kind == "stay" and sort not in STAY_SORTS:
@@ -403,7 +434,7 @@ def read_asks(clause: str) -> tuple[str, ...]:
             wanted = fact in ("parking", "internet", "stars", "type", "area", "level", "price", "hours") and (
                 NOT_ASKED_BUT_WANTED.search(before)
                 and not re.search(
-                    r"\b(?:what|which|how|tell me|let me know|know|does (?:it|that|this|the)|do they|is there|is it|are there|provide|give|get me|whether)\b",
+                    r"\b(?:what|which|how|tell me|let me know|know|does (?:it|that|this|the)|do they|is there|is it|are there|provide|give|get me|get the|(?:just|only) need|need to know|whether)\b",
                     before,
                 )
             )

@@ -5,98 +5,19 @@ from __future__ import annotations
 
 import re
 
-_END = frozenset(
-    [
-        "for",
-        "at",
-        "and",
-        "on",
-        "to",
-        "the",
-        "a",
-        "an",
-        "my",
-        "our",
-        "is",
-        "was",
-        "please",
-        "tonight",
-        "today",
-        "tomorrow",
-        "i",
-        "we",
-        "but",
-        "with",
-        "of",
-        "in",
-        "it",
-        "that",
-        "this",
-        "booking",
-        "reservation",
-        "table",
-        "room",
-        "here",
-        "there",
-        "from",
-        "around",
-        "by",
-        "about",
-        "can",
-        "could",
-        "will",
-        "would",
-        "need",
-        "want",
-        "have",
-        "has",
-        "just",
-        "if",
-        "or",
-        "so",
-        "not",
-        "no",
-        "yes",
-        "monday",
-        "tuesday",
-        "wednesday",
-        "thursday",
-        "friday",
-        "saturday",
-        "sunday",
-        "january",
-        "february",
-        "march",
-        "april",
-        "may",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-        "people",
-        "persons",
-        "guests",
-        "adults",
-        "thank",
-        "thanks",
-        "hi",
-        "hello",
-        "sorry",
-        "afraid",
-        "not",
-        "going",
-        "looking",
-        "trying",
-        "calling",
-        "running",
-        "wondering",
-        "planning",
-        "sure",
-        "also",
-    ]
+from bot.offline.numbers import MONTHS, WEEKDAYS
+from bot.offline.words import word_set
+
+_END = (
+    word_set(
+        """
+    for at and on to the a an my our is was please tonight today tomorrow i we but with of in it that this booking reservation table
+    room here there from around by about can could will would need want have has just if or so not no yes people persons guests adults
+    thank thanks hi hello sorry afraid going looking trying calling running wondering planning sure also
+    """
+    )
+    | set(WEEKDAYS)
+    | set(MONTHS)
 )
 _STRONG = re.compile(
     r"\b(?:(?:under|in|by|with|using|on)\s+(?:the\s+|my\s+)?names?(?:\s+(?:of|is|as|being))?:?|(?:my|the|booking|reservation|full|his|her|its)\s+name(?:'s|\s+is|\s+was|:)?(?:\s+under)?|"
@@ -117,58 +38,21 @@ _WEAK = (
     re.compile(r"^\W*(?:hi|hello|hey)?[, ]*(?P<name>[a-z]+(?:\s+[a-z]+)?)(?=\s+here\b,?)", re.IGNORECASE),
     re.compile(rf"(?:,|\bfor)\s+(?P<name>{_CAPITALS}\s+{_CAPITALS})\s*\.?$"),
 )
-_NO_NAME = frozenset(
-    [
-        "great",
-        "nice",
-        "cool",
-        "okay",
-        "ok",
-        "sure",
-        "yes",
-        "yeah",
-        "yep",
-        "no",
-        "nope",
-        "hey",
-        "hi",
-        "hello",
-        "well",
-        "actually",
-        "thanks",
-        "thank",
-        "sorry",
-        "please",
-        "perfect",
-        "awesome",
-        "excellent",
-        "alright",
-        "fine",
-        "good",
-        "so",
-        "and",
-        "but",
-        "also",
-        "right",
-        "over",
-        "from",
-        "around",
-        "out",
-        "is",
-        "wow",
-        "hmm",
-        "oh",
-        "then",
-        "now",
-        "maybe",
-        "certainly",
-        "definitely",
-        "economy",
-        "business",
-        "premium",
-    ]
+_NO_NAME = word_set(
+    """
+    great nice cool okay ok sure yes yeah yep no nope hey hi hello well actually thanks thank sorry please perfect awesome excellent
+    alright fine good so and but also right over from around out is wow hmm oh then now maybe certainly definitely economy business
+    premium
+    """
 )
 _PLACE_WORDS = re.compile(r"\b(?:artworks|class|airlines?|hotel|house|inn|restaurant|street|road|college|museum|station|airport|park|city|bar|cafe|kitchen|church|palace|lodge)\b", re.IGNORECASE)  # fmt: skip
+
+
+_OF_A_PLACE = re.compile(
+    r"\b(?:restaurant|hotel|guest ?house|attraction|museum|place|train|one|bar|cafe|club|college|somewhere|something)s?,? (?:that (?:is|goes) |which is )?$",
+    re.IGNORECASE,
+)
+""" "A restaurant by the name of ...": of the place, not of a person."""
 
 
 def _trim(words: str) -> str:
@@ -187,6 +71,8 @@ def _trim(words: str) -> str:
 def read_person(original: str, *, answering: bool = False) -> str:
     """The name of the person a booking is for, as written; "" where none is said. `answering` reads a bare name."""
     for match in _STRONG.finditer(original):
+        if _OF_A_PLACE.search(original[: match.start()]):
+            continue
         name = _trim(match["name"])
         if name and not re.match(r"(?:the|a|an|my|\d|what|which)\b", name.lower()) and not _PLACE_WORDS.search(name):
             return name

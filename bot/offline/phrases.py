@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from bot.offline.grammar import When
+from bot.offline.days import When
 
+NONE_START = "Sorry, there are no"
 UNCLEAR_START = "I'm not sure I understood"
 UNCLEAR = UNCLEAR_START + " that. I can find and book stays, activities, tables, transfers and guides. Here are three things that work:"
 UNCLEAR_AGAIN = UNCLEAR_START + ", sorry. A travel expert can take over here, or try one of these:"
@@ -43,6 +44,12 @@ BEST_RATED = "Here are the best rated ones:"
 CHEAPER = "Here they are with the lowest prices first:"
 BY_PRICE = "Here they are, the lowest price first:"
 SUGGEST = "Then I suggest {title}. Shall I book it?"
+ALL_HAVE = "There are no {many} like that without {what}: all of them have it. What may I change?"
+HOW_LONG = "How many nights would you like to stay at {title}?"
+INSTEAD = "The listing of that one does not say. This one fits as well: {answer}"
+REPLACED = "I took {title} out for it."
+NOT_POSSIBLE = "Sorry, that is not possible: {why}"
+RELAXED = "Nothing has all of that together; without “{left_out}” there is this:"
 BOOKED_ALREADY = "{title} is booked already for that day: {reference}. Tell me another day or time if you want it twice."
 WHERE_FROM_TO = {"from": "Where do you leave from?", "to": "Where are you going to?"}
 TICKETS = "How many tickets do you need?"
@@ -116,8 +123,8 @@ def none_with(wish: Mapping[str, Any], place: str, fewer: Sequence[str], *, full
     _, many = PLURAL.get(wish.get("kind"), PLURAL[None])
     what = listed([str(tag) for tag in wish["must"]])
     if full:
-        return f"I found {many} in {place} that are {what}, but none is available then. Would another time or day do?"
-    text = f"Sorry, there are no {many} in {place} that are {what}."
+        return f"I found {many} in {place} that are {what}, but unfortunately they are not available then. Would another time or day do?"
+    text = f"{NONE_START} {many} in {place} that are {what}."
     return f"{text} I would find {listed(fewer)}. What may I change?" if fewer else f"{text} What may I change?"
 
 

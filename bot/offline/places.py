@@ -10,7 +10,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.offline.grammar import MONTHS, NUMBERS, WEEKDAYS, Text
+from rapidfuzz import fuzz, process
+
+from bot.offline.numbers import MONTHS, NUMBERS, WEEKDAYS, Text
+from bot.offline.words import word_set
 
 CITIES = frozenset(
     name.strip()
@@ -52,7 +55,7 @@ CITIES = frozenset(
     cancun, tulum, playa del carmen, guadalajara, oaxaca, merida, puerto vallarta, cabo, havana, kingston, nassau, san juan,
     punta cana, santo domingo, panama city, san salvador, guatemala city, antigua, managua, bogota, cartagena, medellin, quito, lima,
     cusco, la paz, santiago, valparaiso, buenos aires, mendoza, bariloche, ushuaia, montevideo, asuncion, rio de janeiro, rio,
-    sao paulo, salvador, brasilia, florianopolis, caracas, san fran, frisco, philly, vegas, big apple, dc, sin city
+    sao paulo, salvador, brasilia, florianopolis, caracas, san fran, frisco, philly, vegas, big apple, dc, sin city, chi-town, chi town
     """.replace("\n", " ").split(",")
 )
 CODES = {
@@ -65,6 +68,20 @@ CODES = {
     "atx": "austin", "chi": "chicago", "phl": "philadelphia", "msp": "minneapolis", "dtw": "detroit", "smf": "sacramento",
     "nyc": "new york", "kl": "kuala lumpur", "cdmx": "mexico city", "hk": "hong kong", "vegas": "las vegas",
 }  # fmt: skip
+NICKNAMES = {
+    "san fran": "san francisco", "frisco": "san francisco", "philly": "philadelphia", "big apple": "new york", "new york city": "new york",
+    "dc": "washington", "washington dc": "washington", "sin city": "las vegas", "rio": "rio de janeiro", "chi-town": "chicago",
+    "chi town": "chicago", "st petersburg": "saint petersburg", "kiev": "kyiv", "marrakesh": "marrakech", "saigon": "ho chi minh city",
+    "quebec": "quebec city", "d.c.": "washington", "st louis": "saint louis", "cabo": "cabo san lucas",
+}  # fmt: skip
+
+
+def whole_name(city: str) -> str:
+    """The usual name of a city somebody called by a nickname or an airport code: "philly", "LAX"."""
+    plain = city.strip().lower()
+    return CODES.get(plain) or NICKNAMES.get(plain) or plain
+
+
 REGION = (
     r"(?:,? (?:ca|ny|wa|or|tx|az|nv|il|ma|ga|fl|pa|co|bc|on|uk|usa|us|dc|california|washington|oregon|nevada|texas|georgia|ontario|"
     r"england|uk|france|italy|spain|australia|canada|mexico|india|germany|japan|british columbia|illinois|arizona)\b\.?)?"
@@ -105,157 +122,20 @@ class Route:
 
 
 _NOT_PLACE = (
-    frozenset(
-        [
-            "leave",
-            "leaving",
-            "go",
-            "going",
-            "be",
-            "get",
-            "book",
-            "find",
-            "make",
-            "take",
-            "see",
-            "eat",
-            "stay",
-            "have",
-            "do",
-            "visit",
-            "arrive",
-            "return",
-            "travel",
-            "try",
-            "check",
-            "come",
-            "reserve",
-            "buy",
-            "know",
-            "say",
-            "a",
-            "an",
-            "any",
-            "one",
-            "my",
-            "your",
-            "our",
-            "their",
-            "his",
-            "her",
-            "it",
-            "this",
-            "that",
-            "these",
-            "those",
-            "there",
-            "here",
-            "where",
-            "when",
-            "what",
-            "which",
-            "then",
-            "me",
-            "you",
-            "us",
-            "them",
-            "him",
-            "now",
-            "today",
-            "tonight",
-            "tomorrow",
-            "and",
-            "or",
-            "as",
-            "so",
-            "pay",
-            "use",
-            "pick",
-            "spend",
-            "plan",
-            "dine",
-            "attend",
-            "hear",
-            "look",
-            "help",
-            "start",
-            "change",
-            "cancel",
-            "speak",
-            "talk",
-            "work",
-            "commute",
-            "somewhere",
-            "anywhere",
-            "everywhere",
-            "everyone",
-            "morning",
-            "afternoon",
-            "evening",
-            "night",
-            "noon",
-            "midnight",
-            "monday",
-            "next",
-            "same",
-            "about",
-            "after",
-            "before",
-            "between",
-            "drop",
-            "keep",
-            "play",
-            "purchase",
-            "rent",
-            "provide",
-            "confirm",
-            "ask",
-            "give",
-            "show",
-            "tell",
-            "watch",
-            "sleep",
-            "search",
-            "enjoy",
-            "meet",
-            "learn",
-            "depart",
-            "move",
-            "switch",
-            "add",
-            "put",
-            "catch",
-        ]
+    word_set("anytime sometime some is are all what whatever whenever")
+    | word_set(
+        """
+    leave leaving go going be get book find make take see eat stay have do visit arrive return travel try check come reserve buy know
+    say a an any one my your our their his her it this that these those there here where when what which then me you us them him now
+    today tonight tomorrow and or as so pay use pick spend plan dine attend hear look help start change cancel speak talk work commute
+    somewhere anywhere everywhere everyone morning afternoon evening night noon midnight next same about after before between drop keep
+    play purchase rent provide confirm ask give show tell watch sleep search enjoy meet learn depart move switch add put catch need able
+    until till soon on at by in of off with for than into destination station town city centre area
+    """
     )
-    | frozenset(
-        [
-            "need",
-            "able",
-            "until",
-            "till",
-            "soon",
-            "on",
-            "at",
-            "by",
-            "in",
-            "of",
-            "off",
-            "with",
-            "for",
-            "than",
-            "into",
-            "destination",
-            "station",
-            "town",
-            "city",
-            "centre",
-            "area",
-            "any",
-        ]
-    )
-    | frozenset(WEEKDAYS)
-    | frozenset(MONTHS)
-    | frozenset(NUMBERS)
+    | set(WEEKDAYS)
+    | set(MONTHS)
+    | set(NUMBERS)
 )
 _STOP = (
     r"(?=\s*(?:[.,;?!\n\x1f]|$|\b(?:on|at|by|from|to|after|before|around|about|leaving|departing|arriving|for|and|that|which|with|please|i|we|"
@@ -276,10 +156,20 @@ _PAIR = re.compile(rf"\bfrom (?P<a>[a-z0-9][\w'.&# -]*?) (?:to|and (?:going|go|h
 _TO_PROPER = re.compile(r"\b[Tt]o (?P<place>(?:the )?(?:\d+[\w-]* )?[A-Z][\w'&#-]*(?: (?:of|and|the|by|[A-Z0-9#][\w'&#-]*))*)")
 
 
+_STATION = re.compile(
+    r"\b(?:name|which|what|what's|where)\b.*\b(?:station|airport|stop|terminal|platform|address)\b|\b(?:station|stop|airport)\b.*\b(?:from|to|at)\W*$"
+)
+"""A question about where a ride begins or ends names no new end of it."""
+
+
 def _clean(place: str) -> str:
     words = re.sub(r"^(?:the|my)\s+", "", place.strip(" .,'\"")).strip()
     first = words.split(" ")[0] if words else ""
     if not words or first in _NOT_PLACE or (re.fullmatch(r"[\d:.]+(?:am|pm)?(?:th|st|nd|rd)?", first) and len(words.split()) < 2):
+        return ""
+    if first in ("from", "with", "bus", "train", "flight", "price", "set", "depart", "departing", "leave") or words.startswith(
+        ("bus station", "train station")
+    ):
         return ""
     if (
         first in ("hotel", "restaurant", "attraction", "museum", "college", "airport", "station", "place", "park", "church", "event")
@@ -291,19 +181,32 @@ def _clean(place: str) -> str:
     return words
 
 
+_LEAVES_THERE = re.compile(
+    r"(?: station)? (?:is|will be|would be) (?:where (?:i|we)(?:'ll|'m|'re| am| are| will)?(?: be)? (?:leav|depart|start|com)\w*|where (?:i|we)ll be \w+ from|(?:the|my|our) (?:depart|start|origin|leav)\w*)"
+)
+""" "Ely is where I'll be leaving from", "Ely is the departing city"."""
+
+
 def _stop_ends(plain: str, stops: Sequence[str]) -> Route:
     """The ends of a ride among the stops that rides of the catalogue really have."""
     origin = destination = ""
     for stop in stops:
         for match in re.finditer(rf"(?<!\w){re.escape(stop)}(?!\w)", plain):
             before = plain[max(0, match.start() - 26) : match.start()]
-            if re.search(r"\b(?:from|leav\w*|depart\w*|out of)(?: \w+)? (?:the )?$", before) and not re.search(
-                r"\b(?:to|for|arriv\w* (?:in|at)) (?:the )?$", before
-            ):
+            leaves = re.search(
+                r"\b(?:from|leav\w*|depart\w*|out of|origin(?: is)?)(?: \w+){0,2} (?:the )?$", before
+            ) or _LEAVES_THERE.match(plain[match.end() :])
+            if leaves and not re.search(r"\b(?:to|for|arriv\w* (?:in|at)) (?:the )?$", before):
                 origin = origin or stop
             elif stop != origin:
                 destination = destination or stop
     return Route(origin, destination)
+
+
+def _near_stop(place: str, stops: Sequence[str]) -> str:
+    """The stop that is meant, slips forgiven; a well-known town that has none stays as it is, other words are no end at all."""
+    near = process.extractOne(place, stops, scorer=fuzz.ratio, score_cutoff=82) if len(place) > 3 else None
+    return str(near[0]) if near else place if place and world_city("in " + place) else ""
 
 
 def read_route(text: Text, original: str, *, riding: bool, stops: Sequence[str] = ()) -> Route:
@@ -311,10 +214,14 @@ def read_route(text: Text, original: str, *, riding: bool, stops: Sequence[str] 
     plain words behind "from" and "to" count as places; a known city counts anywhere. `stops` are those the catalogue knows."""
     plain = text.text
     origin = destination = ""
+    if _STATION.search(plain):
+        return Route()
     if riding and stops:
         known = _stop_ends(plain, stops)
         if known.origin or known.destination:
             return known
+        route = read_route(text, original, riding=riding)
+        return Route(_near_stop(route.origin, stops), _near_stop(route.destination, stops))
     pair = _PAIR.search(plain)
     if pair and (_clean(pair["a"]) and _clean(pair["place"])) and (riding or world_city("in " + pair["a"])):
         return Route(_clean(pair["a"]), _clean(pair["place"]))

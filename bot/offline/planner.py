@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from langchain_core.messages import BaseMessage
 
-from bot.offline.decide import next_step, read_scene
+from bot.offline.decide import next_step
+from bot.offline.lexicon import Lexicon
 from bot.offline.plan import Step
-from bot.offline.understand import Lexicon
+from bot.offline.scene import read_scene
 from core.engine import SYSTEM, Engine
 from tools.outcome import Desk
 from tools.search import VocabularyCache

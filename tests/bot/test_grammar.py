@@ -8,7 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.offline.grammar import Party, Text, normal, read_budget, read_clock, read_ordinal, read_party, read_when
+from bot.offline.clock import read_clock
+from bot.offline.days import read_when
+from bot.offline.money import read_budget
+from bot.offline.numbers import Text, normal, read_ordinal
+from bot.offline.party import Party, read_party
 
 TODAY = date(2026, 11, 25)
 

@@ -10,21 +10,27 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from bot.offline.needs import Needs
-from bot.offline.understand import Goal, Lexicon, understand
+from bot.offline.goal import Goal
+from bot.offline.lexicon import Lexicon
+from bot.offline.state import said, topic_of
+from bot.offline.understand import understand
 from tools.search import Vocabulary
 
 KIND = {
     "stay": "stay", "restaurant": "dining", "attraction": "activity", "event": "activity", "ride": "transport", "train": "transport",
     "bus": "transport", "car": "transport", "flight": "transport",
 }  # fmt: skip
-SERVICE = {"stay": "stay", "dining": "restaurant", "activity": "attraction", "guide": "attraction", "transport": "ride"}
-MODE = {"taxi": "ride", "train": "train", "bus": "bus", "car": "car", "flight": "flight", "event": "event", "ferry": "ride"}
-RIDES = ("ride", "train", "bus", "flight")
+SERVICE = {"dining": "restaurant", "activity": "attraction", "guide": "attraction", "taxi": "ride", "ferry": "ride"}
+OURS = {"restaurant": "dining", "attraction": "activity", "ride": "taxi"}
+TOWN = {"train": "city", "bus": "city", "flight": "city", "ride": "dropoff"}
+SLOT = {
+    "arrive": "arrive_by", "level": "price", "sort": "type", "children": "kids", "person": "person_name", "pickup": "pickup_place",
+    "carrier": "airline", "kids": "kids_ok",
+}  # fmt: skip
 QUESTION = {
     "people": "party", "date": "date", "nights": "dates", "end_date": "dates", "city": "city", "time": "start_time", "arrive_by": "start_time",
     "area": "area", "price": "level", "cuisine": "cuisine", "type": "sort", "stars": "stars", "person_name": "name",
@@ -34,6 +40,7 @@ FACT = {
     "departure": "time", "arrival": "arrive_by", "id": "id", "price": "price", "level": "price", "area": "area", "stars": "stars",
     "type": "type", "cuisine": "cuisine", "parking": "parking", "internet": "wifi", "website": "website", "hours": "hours",
 }  # fmt: skip
+CHAT = {"affirm", "deny", "greet", "bye", "thank", "enough", "human", "cancel", "change", "book", "find", "more"}
 ANYDAY = date(2026, 1, 1)
 
 
@@ -45,13 +52,8 @@ def read(row: dict[str, Any], lexicon: Lexicon) -> list[Goal]:
 
 
 def service_of(goals: Sequence[Goal], before: str | None) -> str | None:
-    for goal in goals:
-        if goal.needs.mode and goal.kind in (None, "transport", "activity"):
-            return MODE[goal.needs.mode]
-    for goal in goals:
-        if goal.kind and not (goal.kind == "activity" and before == "event") and not (goal.kind == "transport" and before in RIDES):
-            return SERVICE[goal.kind]
-    return before
+    ours = topic_of(goals, OURS.get(before or "", before))
+    return SERVICE.get(ours or "", ours)
 
 
 def intent_of(goals: Sequence[Goal], before: str | None) -> str:
@@ -65,8 +67,11 @@ def intent_of(goals: Sequence[Goal], before: str | None) -> str:
     facts = any(goal.says_something or goal.place or goal.person for goal in goals)
     ordered = any(goal.needs.mode == "taxi" for goal in goals)  # a taxi is ordered, not looked for
     one = any(re.search(r"\b(?:it|one|that)\b", goal.text) for goal in goals)
-    if "outside" in acts and not kind:
+    flies = any(goal.needs.mode == "flight" for goal in goals)  # sold over there
+    if ("outside" in acts and not flies) or (acts == {"unclear"} and alone and not said & CHAT):
         return "out_of_scope"
+    if "trips" in acts and "cancel" not in said and "change" not in said:
+        return "request_info"
     if "human" in said:
         return "handoff"
     if "cancel" in said and "policy" not in acts:
@@ -77,9 +82,14 @@ def intent_of(goals: Sequence[Goal], before: str | None) -> str:
         return "book"
     if ordered and "find" in said:
         return "book"
-    if kind and "find" in said and "search" in acts and not (asks and not alone):
+    if (
+        kind
+        and "find" in said
+        and "search" in acts
+        and not (asks and not alone and topic_of(goals, OURS.get(before or "", before)) == OURS.get(before or "", before))
+    ):
         return "search"
-    if asks:
+    if asks or (not alone and acts == {"details"} and "more" not in said):
         return "request_info"
     if "more" in said:
         return "search" if alone else "alternatives"
@@ -102,7 +112,7 @@ def intent_of(goals: Sequence[Goal], before: str | None) -> str:
     if "ask" in said and alone and "travel" in said:
         return "request_info"
     if facts:
-        return "inform"
+        return "search" if alone else "inform"
     return "request_info" if "ask" in said else "inform"
 
 
@@ -110,45 +120,21 @@ def slots_of(goals: Sequence[Goal], service: str | None, *, one_town: bool = Fal
     """`one_town`: a corpus about one town has no slot for it, except as an end of a ride."""
     found: dict[str, Any] = {}
     for goal in goals:
-        for name, value in _slots(goal, service).items():
-            if value not in (None, "", []) and not (one_town and name == "city" and service not in RIDES):
-                found.setdefault(name, value)
+        for name, value in told(said(goal, OURS.get(service or "", service)), service or "", one_town=one_town).items():
+            found.setdefault(name, value)
     return found
 
 
-def _slots(goal: Goal, service: str | None) -> dict[str, Any]:
-    when, party, clock, needs = goal.when, goal.party, goal.clock, goal.needs
-    loose = when.flexible
-    riding = service in RIDES
-    named = clock.at or (clock.first if not clock.last else clock.last if not clock.first else "")
-    people = party.total if party.adults is not None else None
-    return {
-        "city": (needs.destination.replace("'", "") if riding and service != "ride" else "")
-        or ("" if service == "ride" else _elsewhere(goal, needs)),
-        "origin": needs.origin if riding and service != "ride" else "",
-        "pickup": needs.origin if service == "ride" else "",
-        "dropoff": needs.destination if service == "ride" else "",
-        "date": when.start.isoformat() if when.start and not loose else "",
-        "end_date": when.end.isoformat() if when.end and when.end_said else "",
-        "nights": when.nights if service in ("stay", None) else None,
-        "time": named,
-        "arrive_by": needs.arrive,
-        "people": people,
-        "kids": party.children if party.children is not None else party.infants,
-        "rooms": goal.rooms,
-        "price": needs.level,
-        "stars": needs.stars,
-        "area": needs.area,
-        "cuisine": needs.cuisine,
-        "type": needs.sort,
-        "name": needs.name,
-        "person_name": goal.person.lower(),
-    }
-
-
-def _elsewhere(goal: Goal, needs: Needs) -> str:
-    """A city that was named and is not (part of) where a ride begins."""
-    return "" if goal.place and goal.place in needs.origin and not needs.destination else goal.place
+def told(facts: Mapping[str, Any], service: str, *, one_town: bool) -> dict[str, Any]:
+    """Our facts under their names; a corpus about one town has no slot for it, except as an end of a ride."""
+    found: dict[str, Any] = {}
+    for name, value in facts.items():
+        theirs = TOWN.get(service, "city") if name == "destination" else SLOT.get(name, name)
+        if name == "origin" and service == "ride":
+            theirs = "pickup"
+        if not (one_town and name == "city"):
+            found[theirs] = value.replace("'", "") if name in ("origin", "destination") else value
+    return found
 
 
 def predict(row: dict[str, Any], lexicon: Lexicon) -> dict[str, Any]:

@@ -154,6 +154,7 @@ TRIP = {
     "rooms": "Rooms",
     "budget": "Budget",
     "preferences": "Likes",
+    "plans": "Plans",
     "question": "We asked for",
 }
 HOW = {
@@ -204,6 +205,12 @@ def _words(facts: dict[str, Any], me: str) -> dict[str, Any]:
     }
 
 
+def _plan(plan: dict[str, Any]) -> str:
+    """What was said of one kind: when, at what time and for whom."""
+    day = words.when(plan["date"], plan.get("end_date"), plan.get("time") or "") if plan.get("date") else ""
+    return ", ".join(part for part in (day, words.party(plan["party"]) if plan.get("party") else "") if part)
+
+
 def _trip_value(key: str, value: Any) -> str:
     if key.endswith("_date"):
         return words.day(value)
@@ -213,6 +220,8 @@ def _trip_value(key: str, value: Any) -> str:
         return words.party(value)
     if key == "budget":
         return f"{Money(value['amount'], value['currency']).text()} {value.get('per', '')}".strip()
+    if key == "plans":
+        return "; ".join(f"{kind}: {_plan(plan)}" for kind, plan in value.items() if _plan(plan))
     if isinstance(value, list):
         return ", ".join(str(one) for one in value)
     return str(value).replace("_", " ")
