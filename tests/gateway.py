@@ -35,6 +35,7 @@ class MemoryGateway:
         self.pages: dict[str, FetchedPayment] = {}
         self.calls: dict[str, tuple[object, object]] = {}
         self.refunds: list[tuple[str, int]] = []
+        self.secrets: dict[str, str] = {}
         self.accounts: dict[str, FetchedAccount] = {}
         self.held: dict[str, int] = {}  # what an account has
         self.transfers: dict[str, tuple[str, str, int]] = {}  # id: (charge, account, amount)
@@ -54,11 +55,18 @@ class MemoryGateway:
             session = f"cs_{self._made}"
             total = sum(line.quantity * line.unit_amount for line in order.lines)
             self.pages[session] = FetchedPayment(session, "open", total, order.currency.lower())
+            if order.embedded:
+                self.secrets[session] = f"{session}_secret"
+                return PaymentLink(session, None, self.secrets[session])
             return PaymentLink(session, f"https://pay.example/{session}")
 
         link = self._once(key, order, act)
         assert isinstance(link, PaymentLink)
         return link
+
+    def client_secret(self, session_id: str) -> str | None:
+        self._weather()
+        return self.secrets.get(session_id)
 
     def fetch_payment(self, session_id: str) -> FetchedPayment:
         self._weather()

@@ -24,6 +24,7 @@ from core.payments import balances, collect, payees
 from core.schema import booking, conversation, payment
 
 CHANNEL = "api"
+SANDBOX_KEY = "pk_test_local_sandbox"  # what a page is given where no key is configured; Stripe.js itself cannot run against the sandbox
 PAGE = 50
 
 
@@ -66,7 +67,9 @@ class ProcessCart(Strict):
 
 
 class PaymentIntent(Strict):
-    """The payment of a booking, or a payment by its id."""
+    """The payment of a booking, or a payment by its id. `embedded` is for a page inside your own site, by Stripe.js."""
+
+    mode: Literal["hosted", "embedded"] = "hosted"
 
     booking: str | None = Field(None, max_length=64)
     payment_id: str | None = Field(None, max_length=64)
@@ -224,10 +227,19 @@ def router(house: House, limits: Limits) -> APIRouter:
 
     @operation("POST", "/bookings/create-payment-intent/", "create_payment_intent")
     def create_payment_intent(body: PaymentIntent, who: Signed) -> dict[str, Any]:
-        """The hosted page of a payment, made where there is none yet; for a booking with a deposit, the page for the rest of it."""
+        """The page of a payment, made where there is none yet; for a booking with a deposit, the page for the rest of it.
+
+        `mode` "hosted" answers with the page's `url`, "embedded" with `client_secret` and `publishable_key` for Stripe.js.
+        """
         if body.booking and not body.payment_id and owes(who, body.booking):
-            return balances.pay(engine, desk(who), body.booking)
-        return collect.ensure_link(engine, own_payment(who, body.payment_id, body.booking))
+            made = balances.pay(engine, desk(who), body.booking)
+            payment_id = str(made["payment_id"])
+        else:
+            payment_id = own_payment(who, body.payment_id, body.booking)
+            made = collect.ensure_link(engine, payment_id) if body.mode == "hosted" else {}
+        if body.mode == "hosted":
+            return made
+        return {**collect.embed(engine, payment_id), "publishable_key": house.settings.stripe_publishable_key or SANDBOX_KEY}
 
     def owes(who: Caller, booking_id: str) -> bool:
         with engine.db.read() as tx:

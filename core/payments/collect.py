@@ -94,6 +94,45 @@ def _make_link(engine: Engine, payment_id: str) -> dict[str, Any]:
     return view(row)
 
 
+def embed(engine: Engine, payment_id: str) -> dict[str, Any]:
+    """The payment as a page inside the shop's own site: `ensure_link`'s facts with "client_secret" for the browser.
+
+    A hosted page that was made before is closed first; one that was paid meanwhile counts. Raises as `ensure_link`.
+    """
+    with engine.db.read() as tx:
+        row = get(tx, payment_id)
+    if row.status in OPEN and not row.frozen.get("embedded"):
+        _change_over(engine, row)
+    made = ensure_link(engine, payment_id)
+    with engine.db.read() as tx:
+        row = get(tx, payment_id)
+    secret = engine.gateway.client_secret(row.session_id) if row.status == "open" and row.session_id else None
+    return {**made, "client_secret": secret}
+
+
+def _change_over(engine: Engine, row: Row[Any]) -> None:
+    """Let go of the hosted page before it is closed, so that news of its end does not end the payment."""
+    with engine.db.write() as tx:
+        now_is = get(tx, row.id, lock=True)
+        if now_is.status not in OPEN or now_is.frozen.get("embedded"):
+            return
+        if now_is.status == "new" and now_is.frozen.get("order"):
+            raise GatewayUnknown("The payment page is just being made. Please try again in a moment.")
+        old = now_is.session_id
+        tx.execute(update(payment).where(payment.c.id == row.id).values(status="new", session_id=None, url=None, frozen={"embedded": True}))
+    if old is None:
+        return
+    fetched = engine.gateway.expire_link(old)
+    if fetched.state == "paid":  # the traveler was quicker: that page is the payment's after all
+        with engine.db.write() as tx:
+            tx.execute(
+                update(payment)
+                .where(payment.c.id == row.id, payment.c.session_id.is_(None))
+                .values(status="open", session_id=old, frozen={})
+            )
+        apply(engine, row.id, fetched)
+
+
 def view(row: Any) -> dict[str, Any]:
     return {
         "payment_id": row.id,
@@ -136,9 +175,10 @@ def _freeze(engine: Engine, payment_id: str) -> dict[str, Any] | None:
             "expires_at": ends.isoformat(),
             "email": mine[0].contact.get("email") if mine else None,
             "base": engine.rules.public_url,
+            "embedded": bool(row.frozen.get("embedded")),
         }
         attempt = row.attempt + 1
-        frozen = {"order": order, "key": f"{payment_id}:session:{attempt}"}
+        frozen = {"order": order, "key": f"{payment_id}:session:{attempt}", "embedded": order["embedded"]}
         tx.execute(update(payment).where(payment.c.id == payment_id).values(frozen=frozen, attempt=attempt, expires_at=ends))
         tx.execute(update(booking).where(booking.c.id.in_([one.id for one in mine]), booking.c.status == "ON_HOLD").values(pay_by=ends))
         return frozen
@@ -180,6 +220,7 @@ def _order(payment_id: str, order: dict[str, Any]) -> PaymentOrder:
         expires_at=datetime.fromisoformat(order["expires_at"]),
         customer_email=order["email"],
         metadata={"payment": payment_id, "app": "traveloure"},
+        embedded=bool(order.get("embedded")),
     )
 
 
@@ -190,7 +231,11 @@ def _refused(engine: Engine, payment_id: str, frozen: dict[str, Any], error: Gat
         row = get(tx, payment_id, lock=True)
         if row.status != "new" or row.frozen.get("key") != frozen["key"]:
             return
-        tx.execute(update(payment).where(payment.c.id == payment_id).values(frozen={"refused": error.code}))
+        tx.execute(
+            update(payment)
+            .where(payment.c.id == payment_id)
+            .values(frozen={"refused": error.code, "embedded": bool(frozen.get("embedded"))})
+        )
         if not error.curable and row.attempt >= 3:
             _expire(tx, engine, row, bookings_of(tx, payment_id), now)
 

@@ -49,7 +49,10 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True)
 class PaymentOrder:
-    """What one hosted page is to collect. Every field was frozen in the payment's row before the first call."""
+    """What one page is to collect. Every field was frozen in the payment's row before the first call.
+
+    `embedded` makes a page for the shop's own site: it has a client secret instead of an address.
+    """
 
     payment_id: str
     currency: str
@@ -59,12 +62,16 @@ class PaymentOrder:
     expires_at: datetime
     customer_email: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    embedded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PaymentLink:
+    """A page that was made: `url` of a hosted one, `client_secret` of an embedded one."""
+
     session_id: str
-    url: str
+    url: str | None
+    client_secret: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +184,11 @@ class GatewayEvent:
 class Gateway(Protocol):
     def payment_link(self, order: PaymentOrder, *, key: str) -> PaymentLink:
         """Make the hosted page of one attempt. Raises GatewayRefused, GatewayUnknown."""
+        ...
+
+    def client_secret(self, session_id: str) -> str | None:
+        """What the browser needs to show an embedded page; None for a hosted one or one that is over. Never stored by us.
+        Raises GatewayRefused for an unknown one, GatewayUnknown."""
         ...
 
     def fetch_payment(self, session_id: str) -> FetchedPayment:

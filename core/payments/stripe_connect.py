@@ -97,9 +97,13 @@ class StripeGateway:
     def payment_link(self, order: PaymentOrder, *, key: str) -> PaymentLink:
         sessions = self._client.v1.checkout.sessions
         made = _ask(lambda: sessions.create(checkout_params(order), {"idempotency_key": key}))
-        if not made.url:
+        if not (made.client_secret if order.embedded else made.url):
             raise GatewayRefused("The payment page came back without an address.", code="no_url", curable=True)
-        return PaymentLink(made.id, made.url)
+        return PaymentLink(made.id, made.url, made.client_secret)
+
+    def client_secret(self, session_id: str) -> str | None:
+        sessions = self._client.v1.checkout.sessions
+        return _ask(lambda: sessions.retrieve(session_id)).client_secret
 
     def fetch_payment(self, session_id: str) -> FetchedPayment:
         sessions = self._client.v1.checkout.sessions
@@ -269,6 +273,9 @@ def checkout_params(order: PaymentOrder) -> Any:
         ],
         "payment_intent_data": {"transfer_group": order.payment_id, "metadata": metadata},
     }
+    if order.embedded:
+        del params["success_url"], params["cancel_url"]
+        params |= {"ui_mode": "embedded_page", "return_url": order.success_url}
     if order.customer_email:
         params["customer_email"] = order.customer_email
     return params

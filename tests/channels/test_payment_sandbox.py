@@ -11,7 +11,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -706,3 +706,36 @@ def test_objects_that_stripe_would_not_know_are_never_kept() -> None:
             shapes.checked({**good, **change})
     del good["amount"]
     assert shapes.problems(good) == ["refund.amount: missing"]
+
+
+# ── pages inside the shop's own site ──────────────────────────────────────────────────────────────
+
+
+def test_an_embedded_session_has_a_secret_instead_of_an_address(bench: Bench) -> None:
+    gateway = bench.gateway()
+    made = gateway.payment_link(replace(bench.order(), embedded=True), key="p1:session:1")
+    assert made.url is None
+    assert made.client_secret is not None
+    assert made.client_secret.startswith(f"{made.session_id}_secret_")
+    assert gateway.client_secret(made.session_id) == made.client_secret
+    paid = bench.press(f"{bench.url}/pay/{made.session_id}", tap="success")
+    assert paid.headers["location"].endswith(f"/pay/done?s={made.session_id}")
+    assert gateway.fetch_payment(made.session_id).state == "paid"
+    assert gateway.client_secret(made.session_id) is None
+
+
+def test_hosted_and_embedded_parameters_do_not_mix(bench: Bench) -> None:
+    line = {
+        "line_items[0][price_data][currency]": "eur",
+        "line_items[0][price_data][unit_amount]": "500",
+        "line_items[0][price_data][product_data][name]": "x",
+        "mode": "payment",
+    }
+    back, success = {"return_url": "http://127.0.0.1:1/back"}, {"success_url": "http://127.0.0.1:1/ok"}
+    for given, param in (
+        ({"ui_mode": "embedded_page", **success}, "success_url"),
+        ({"ui_mode": "embedded_page"}, "return_url"),
+        ({**success, **back}, "return_url"),
+    ):
+        answer = bench.ask("POST", "/v1/checkout/sessions", **line, **given)
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)

@@ -50,6 +50,17 @@ def as_(live: Live, account: str) -> httpx.Client:
     return live.client(authorization=f"Bearer {api_token(live.house.engine, account)}")
 
 
+def test_a_payment_can_be_made_inside_ones_own_site(live: Live, gateway: MemoryGateway) -> None:
+    ana = as_(live, "ana")
+    done = ana.post("/api/bookings/process-cart/", json={"items": [SAIL], "contact": ANA}).json()
+    payment_id = done["payments"][0]["payment_id"]
+    made = ana.post("/api/bookings/create-payment-intent/", json={"payment_id": payment_id, "mode": "embedded"}).json()
+    assert (made["status"], made["amount"], made["currency"], made["url"]) == ("open", 9_600, "EUR", None)
+    assert (made["client_secret"], made["publishable_key"]) == ("cs_2_secret", "pk_test_local_sandbox")
+    gateway.pay("cs_2")
+    assert ana.post("/api/bookings/confirm/", json={"payment_id": payment_id}).json()["bookings"][0]["status"] == "CONFIRMED"
+
+
 def test_a_deposit_is_paid_now_and_the_rest_by_a_link_of_its_own(live: Live, gateway: MemoryGateway) -> None:
     with live.house.engine.db.write() as tx:
         tx.execute(update(provider).values(deposit_bps=2_500))

@@ -575,3 +575,45 @@ def test_a_second_yes_to_a_proposal_opens_no_second_payment(engine: Engine) -> N
     first = bookings.commit_checkout(engine, ana, proposal)
     assert bookings.commit_checkout(engine, ana, proposal)["payments"] == first["payments"]
     assert len(carts.show(engine, ana)["unpaid"]) == 1
+
+
+# ── a page inside one's own site ──────────────────────────────────────────────────────────────────
+
+
+def test_an_embedded_page_takes_the_hosted_ones_place_and_is_paid(
+    engine: Engine, db: Database, gateway: MemoryGateway, bought: str
+) -> None:
+    made = collect.embed(engine, bought)
+    assert (made["status"], made["url"], made["client_secret"]) == ("open", None, "cs_2_secret")
+    assert gateway.pages["cs_1"].state == "expired"
+    collect.sync_session(engine, "cs_1")  # news of the old page's end
+    assert collect.embed(engine, bought)["client_secret"] == "cs_2_secret"
+    gateway.pay("cs_2")
+    assert collect.sync(engine, bought)["status"] == "paid"
+    assert b.statuses(db) == {"kayak": "CONFIRMED"}
+    assert "cs_2_secret" not in json.dumps(b.snapshot(db))
+
+
+def test_whoever_pays_the_hosted_page_in_that_moment_has_paid(engine: Engine, db: Database, gateway: MemoryGateway, bought: str) -> None:
+    gateway.pay("cs_1")
+    made = collect.embed(engine, bought)
+    assert (made["status"], made["client_secret"]) == ("paid", None)
+    assert b.statuses(db) == {"kayak": "CONFIRMED"}
+    assert gateway.refunds == []
+
+
+def test_a_gateway_that_goes_down_between_the_pages_loses_nothing(
+    engine: Engine, db: Database, gateway: MemoryGateway, bought: str
+) -> None:
+    gateway.down = True
+    with pytest.raises(GatewayUnknown):
+        collect.embed(engine, bought)
+    gateway.down = False
+    assert collect.embed(engine, bought)["client_secret"] == "cs_2_secret"
+    gateway.pay("cs_1")  # the old page could not be closed, and somebody pays it: that goes back whole
+    collect.apply(engine, bought, gateway.fetch_payment("cs_1"))
+    work(engine)
+    assert gateway.refunds == [("ch_1", 12_000)]
+    gateway.pay("cs_2")
+    assert collect.sync(engine, bought)["status"] == "paid"
+    assert b.statuses(db) == {"kayak": "CONFIRMED"}

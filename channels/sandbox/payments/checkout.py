@@ -29,6 +29,7 @@ ACTED_ON = frozenset(
         "metadata",
         "success_url",
         "cancel_url",
+        "return_url",
         "expires_at",
         "allowed_payment_method_types",
         "customer_email",
@@ -52,7 +53,8 @@ def create(act: Act, params: Mapping[str, Any]) -> dict[str, Any]:
             raise not_built(name)
     if params.get("mode") != "payment":
         raise not_built("mode") if params.get("mode") else No("Missing required param: mode.", code="parameter_missing", param="mode")
-    if params.get("ui_mode", "hosted_page") not in ("hosted", "hosted_page"):
+    embedded = params.get("ui_mode") in ("embedded", "embedded_page")
+    if not embedded and params.get("ui_mode", "hosted_page") not in ("hosted", "hosted_page"):
         raise not_built("ui_mode")
     if params.get("allowed_payment_method_types", ["card"]) != ["card"]:
         raise not_built("allowed_payment_method_types")
@@ -60,9 +62,13 @@ def create(act: Act, params: Mapping[str, Any]) -> dict[str, Any]:
     for name in intent_data:
         if name not in ACTED_ON_INTENT:
             raise not_built(f"payment_intent_data[{name}]")
-    if not params.get("success_url"):
-        raise No("Missing required param: success_url.", code="parameter_missing", param="success_url")
-    for name in ("success_url", "cancel_url"):
+    for name in ("success_url", "cancel_url") if embedded else ("return_url",):
+        if params.get(name):
+            raise No(f"{name} is not allowed with this ui_mode.", code="parameter_invalid", param=name)
+    back = "return_url" if embedded else "success_url"
+    if not params.get(back):
+        raise No(f"Missing required param: {back}.", code="parameter_missing", param=back)
+    for name in ("success_url", "cancel_url", "return_url"):
         _check_url(params.get(name), name)
     email = params.get("customer_email")
     if email is not None and not EMAIL.fullmatch(email):
@@ -82,7 +88,7 @@ def create(act: Act, params: Mapping[str, Any]) -> dict[str, Any]:
         "checkout.session",
         "cs_test_",
         mode="payment",
-        ui_mode="hosted_page",
+        ui_mode="embedded_page" if embedded else "hosted_page",
         status="open",
         payment_status="unpaid",
         amount_subtotal=total,
@@ -90,7 +96,8 @@ def create(act: Act, params: Mapping[str, Any]) -> dict[str, Any]:
         currency=currency,
         client_reference_id=params.get("client_reference_id"),
         metadata=dict(params.get("metadata", {})),
-        success_url=params["success_url"],
+        success_url=params.get("success_url"),
+        return_url=params.get("return_url"),
         cancel_url=params.get("cancel_url"),
         expires_at=expires_at,
         allowed_payment_method_types=params.get("allowed_payment_method_types"),
@@ -100,7 +107,10 @@ def create(act: Act, params: Mapping[str, Any]) -> dict[str, Any]:
         submit_type=params.get("submit_type"),
         total_details={"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0, "breakdown": None},
     )
-    session["url"] = f"{act.base}/pay/{session['id']}"
+    if embedded:
+        session["client_secret"] = f"{session['id']}_secret_{secrets.token_hex(16)}"
+    else:
+        session["url"] = f"{act.base}/pay/{session['id']}"
     return act.keep(session, {"lines": lines, "intent": dict(intent_data)})
 
 
@@ -121,7 +131,7 @@ def expire_overdue(act: Act) -> int:
 
 
 def _over(act: Act, session: dict[str, Any]) -> dict[str, Any]:
-    session.update(status="expired", url=None)
+    session.update(status="expired", url=None, client_secret=None)
     act.keep(session)
     intent = act.store.get(session["payment_intent"] or "")
     if intent is not None and intent["status"] != "succeeded":
@@ -327,7 +337,7 @@ def _charge(act: Act, session: dict[str, Any], intent: dict[str, Any], card: Tes
     act.announce("charge.succeeded", act.keep(charge))
     intent.update(status="succeeded", amount_received=intent["amount"], latest_charge=charge["id"], last_payment_error=None)
     act.announce("payment_intent.succeeded", act.keep(intent))
-    session.update(status="complete", payment_status="paid", url=None)
+    session.update(status="complete", payment_status="paid", url=None, client_secret=None)
     act.announce("checkout.session.completed", act.keep(session))
     return Outcome("paid")
 

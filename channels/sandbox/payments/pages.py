@@ -113,7 +113,7 @@ class Pages:
         card = CARDS[act.store.aside(session["payment_intent"])["card"]]
         here = f"{self._prefix}/pay/{session_id}/confirm"
         html = self._templates.get_template("confirm.html").render(total=_total(session), last4=card.last4, here=here)
-        return Page(200, html, form_targets=(session["success_url"],))
+        return Page(200, html, form_targets=(_success(session),))
 
     def submit_confirm(self, act: Act, session_id: str, body: bytes) -> Page:
         session = self._session(act, session_id)
@@ -181,7 +181,7 @@ class Pages:
             taps=[{"name": tap.name, "title": tap.title, "words": tap.words, "number": f"…{tap.card.last4}"} for tap in TAPS],
             cancel_url=session["cancel_url"] or "",
         )
-        return Page(status, html, form_targets=(session["success_url"],))
+        return Page(status, html, form_targets=(_success(session),))
 
     def _lines(self, act: Act, session: dict[str, Any]) -> list[dict[str, Any]]:
         currency = session["currency"].upper()
@@ -200,7 +200,7 @@ def _total(session: Mapping[str, Any]) -> str:
 
 
 def _success(session: Mapping[str, Any]) -> str:
-    return str(session["success_url"]).replace("{CHECKOUT_SESSION_ID}", session["id"])
+    return str(session["success_url"] or session["return_url"]).replace("{CHECKOUT_SESSION_ID}", session["id"])
 
 
 def _left(seconds: int) -> str:
