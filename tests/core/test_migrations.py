@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from core import conversations
 from core.db import Database
-from core.migrate import is_current, newest, upgrade
+from core.engine import Engine
+from core.migrate import _config, is_current, newest, upgrade
 from core.schema import metadata
 
 
@@ -18,6 +21,17 @@ def test_a_second_upgrade_changes_nothing(db: Database) -> None:
 def test_schema_and_migrations_say_the_same(db: Database) -> None:
     with db.read() as tx:
         found = compare_metadata(MigrationContext.configure(tx, opts={"compare_type": True, "include_name": _ours}), metadata)
+    assert [entry for entry in found if not _text_index(entry)] == []
+
+
+def test_down_to_the_first_house_and_up_again_keeps_what_people_said(engine: Engine) -> None:
+    conversation_id, _ = conversations.start(engine, channel="web", welcome=[{"type": "text", "text": "Hello"}])
+    with engine.db.write() as tx:
+        command.downgrade(_config(tx), "0001")
+    assert upgrade(engine.db) == ("0001", newest())
+    with engine.db.read() as tx:
+        found = compare_metadata(MigrationContext.configure(tx, opts={"compare_type": True, "include_name": _ours}), metadata)
+        assert [row.data["parts"][0]["text"] for row in conversations.log_after(tx, conversation_id, 0)] == ["Hello"]
     assert [entry for entry in found if not _text_index(entry)] == []
 
 
