@@ -114,6 +114,8 @@ def read_answer(text: str) -> Verdict | None:
 
 def meanings(folded: str) -> set[str] | None:
     """What a folded text says, clause by clause; None where one word of it is not known."""
+    if re.search(r"\boui\b", folded) and re.search(r"\bsi\b", folded):
+        return None  # a yes in Spanish is an "if" in French
     said: set[str] = set()
     for clause in re.split(r"[,.;:!…()\"\n\r\t]+|\s[-–—]+\s", folded):
         found = _read(re.findall(rf"[{re.escape(EMOJI)}]|\w+|[^\w\s'-]", clause))

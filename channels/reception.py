@@ -222,7 +222,7 @@ class Reception:
                 with self._engine.db.write() as tx:
                     identities.set_quiet(tx, identity.id, now)
             case "unlink":
-                self._unlink(event, identity, here)
+                self._unlink(event, identity)
             case "web":
                 self._to_web(event, identity, here)
             case _:
@@ -309,14 +309,13 @@ class Reception:
             except CoreError as error:
                 self._say(event, [{"type": "text", "text": error.message}], f"move{number}")
 
-    def _unlink(self, event: Event, identity: Row[Any], here: Row[Any]) -> None:
+    def _unlink(self, event: Event, identity: Row[Any]) -> None:
         now = self._engine.clock()
         if identity.linked_at is None:
             self._text(event, "not_linked")
             return
         with self._engine.db.write() as tx:
             identities.unlink(tx, identity.id, identity.account_id, now)
-            tx.execute(update(place).where(place.c.id == here.id).values(conversation_id=None, shown_seq=0, state={}))
         self._text(event, "unlinked")
 
     def _to_web(self, event: Event, identity: Row[Any], here: Row[Any]) -> None:

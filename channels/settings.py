@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -81,3 +82,8 @@ class Settings(BaseSettings):
     @property
     def sandbox_payments(self) -> bool:
         return self.stripe_secret_key is None
+
+
+def durations_as_timedelta() -> None:
+    """python-telegram-bot gives durations as whole seconds, with a warning each time, unless its own switch is set."""
+    os.environ["PTB_TIMEDELTA"] = "1"

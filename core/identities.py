@@ -17,7 +17,7 @@ from core.engine import Actor, Engine, new_id
 from core.errors import NotAllowed, NotFound, Refused
 from core.people import digest, new_account
 from core.redact import plain
-from core.schema import account, account_role, audit_log, channel_identity, link_token
+from core.schema import account, account_role, audit_log, channel_identity, link_token, place
 
 LINK_LIFE = timedelta(minutes=15)
 PREFIX = "l_"  # of a token that links a chat to an account: 34 of the 64 characters a deep link may carry
@@ -149,6 +149,8 @@ def unlink(tx: Connection, identity_id: str, account_id: str, now: datetime) -> 
     if row is None:
         raise NotFound("That chat is not linked to your account.")
     tx.execute(update(channel_identity).where(channel_identity.c.id == identity_id).values(account_id=None, linked_at=None))
+    there = (place.c.channel == row.channel, place.c.workspace == row.workspace, place.c.chat_id == row.chat_id, place.c.kind == "private")
+    tx.execute(update(place).where(*there).values(conversation_id=None, shown_seq=0, state={}))  # it reads nothing of theirs any more
     _audit(tx, now, account_id, "unlink", row)
     return row
 

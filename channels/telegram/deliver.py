@@ -19,6 +19,7 @@ from telegram.request import HTTPXRequest
 
 from channels.delivery import Gone, Later, NotTaken, Unreachable, Unsure
 from channels.message import Call, Outgoing
+from channels.settings import durations_as_timedelta
 from channels.telegram import render
 from channels.web.views import STATIC
 
@@ -40,6 +41,7 @@ COMMANDS = (
 BENIGN = ("message is not modified", "query is too old", "message to delete not found", "topic_not_modified")
 GONE = ("chat not found", "not enough rights to send", "group chat was upgraded", "peer_id_invalid")
 
+durations_as_timedelta()
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every address, and the token is in it
 logging.getLogger("httpcore").setLevel(logging.WARNING)
 

@@ -118,7 +118,7 @@ def blocks(out: Outgoing) -> list[Block]:
         if not block.text and made and not made[-1].photo and not block.photo:
             made[-1].rows += block.rows
         elif block.text or block.photo or block.rows:
-            block.text = block.text or "\u2026"
+            block.text = block.text or escape(phrase(out.locale, "door", "choose"))
             made.append(block)
     if head and made:
         made[0].text = head + made[0].text

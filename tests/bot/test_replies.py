@@ -58,3 +58,8 @@ def test_a_code_names_one_request() -> None:
     assert code_in("yes TRV-AB23CD") == "TRV-AB23CD"
     assert code_in("#ab23cd ok") == "AB23CD"
     assert code_in("#AB23CD or #XY23CD") == ""
+
+
+def test_a_word_that_means_two_things_decides_nothing() -> None:
+    assert read_reply("oui si", ASKED).decision == "ask"
+    assert read_reply("si", ASKED).decision == "approve"
