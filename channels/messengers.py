@@ -16,6 +16,7 @@ from channels.compose import Composer
 from channels.house import House
 from channels.message import Event
 from channels.reception import Counter, Reception
+from core import leases
 from core.schema import place
 
 log = structlog.get_logger()
@@ -63,7 +64,9 @@ class Messengers:
         await self._courier.run(lane, owner)
 
     def reclaim(self) -> None:
-        """For the one worker of a database, which has just started."""
+        """For the one worker of a database, which has just started: whoever polled before is gone, too."""
+        with self._engine.db.write() as tx:
+            leases.reclaim(tx, "poll:")
         inbox.rescue(self._engine, everything=True)
         delivery.rescue(self._engine, everything=True)
 

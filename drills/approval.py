@@ -29,7 +29,7 @@ good to go|go ahead|Go ahead!|that works|that works for us|works for me|works fo
 can do|see you then|see you there|looking forward to it|Looking forward to welcoming you|Hello, yes, confirmed. Best regards|Hi, yes please confirm? no|Hi! Yes, we can do that. Thanks|Yes, see you then!|Dear team, confirmed. Kind regards|
 Yes, thank you very much|ok great|Perfect, we confirm|Great, confirmed|Wonderful, yes|Excellent. Approved.|Sorry for the late reply, yes|Sorry for the delay, confirmed|👍|👍🏽|✅|👌|Ok 👍|yes 😊|🆗|Yes 🙏|
 ok for 2pm|sure, 14:00 works|approve 250 EUR|yes, for 250|yes Wednesday|Yes #AB23CD|yes TRV-AB23CD|> New request\\nyes|yes at 14:00|Confirmed for 2 December|Confirmed for Dec 2nd at 2pm|ok 250 euros|
-yes, Wednesday at 2pm for 250 EUR|Approved, €250|yes 2026-12-02|ok at 14h|TRV-AB23CD confirmed|#AB23CD ok|ok\\n> are you free?|
+yes, Wednesday at 2pm for 250 EUR|Approved, €250|yes 2026-12-02|ok at 14h|TRV-AB23CD confirmed|#AB23CD ok|
 sim|Sim!|Sim, claro|claro|Claro que sim|com certeza|confirmo|confirmado|Confirmada|confirmamos|aceito|aceite|aceitamos|aprovado|pode ser|tudo bem|sem problema|Sem problemas|combinado|com todo o gosto|
 Sim, confirmado, obrigado|Bom dia, confirmo a reserva|Olá, sim, às 14:00|Sim, quarta-feira|Sim, por 250 euros|Confirmado para 2 de dezembro|
 sí|Sí|si|sí, claro|Claro que sí|por supuesto|acepto|aceptado|aceptamos|confirmamos, gracias|aprobado|vale|de acuerdo|sin problema|no hay problema|con mucho gusto|Hola, sí, confirmado|Sí, a las 14:00|Sí, el miércoles|sí por 250 euros|
