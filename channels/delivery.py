@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import Connection, Row, select, update
 
 from channels.message import Call, Outgoing
-from core import conversations, jobs, leases
+from core import conversations, jobs
 from core.db import upsert
 from core.engine import Engine
 from core.errors import Busy
@@ -101,29 +101,15 @@ class Courier:
         self._compose = compose
         self._landed = landed
 
-    async def run(self, lane: str, owner: str) -> None:
-        """Send what is due in this lane, in order. Raises Busy where another worker is at it."""
+    async def run(self, lane: str) -> None:
+        """Send what is due in this lane, in order. The head that is being sent holds the lane: raises Busy while it is."""
         channel, workspace, address, thread = lane.split(":", 3)
         door = self._doors.get((channel, workspace))
         if door is None:
             return  # the token is gone or another; the rows wait for it
-        if not await asyncio.to_thread(self._lease, lane, owner):
-            raise Busy("Another worker sends here.")
-        try:
-            while (task := await asyncio.to_thread(self._next, lane, door, address, thread.partition("#")[0])) is not None:
-                if not await self._send(door, task, lane):
-                    return
-        finally:
-            await asyncio.to_thread(self._release, lane, owner)
-
-    def _lease(self, lane: str, owner: str) -> bool:
-        now = self._engine.clock()
-        with self._engine.db.write() as tx:
-            return leases.take(tx, f"send:{lane}", owner, now + LEASE, now)
-
-    def _release(self, lane: str, owner: str) -> None:
-        with self._engine.db.write() as tx:
-            leases.give_back(tx, f"send:{lane}", owner)
+        while (task := await asyncio.to_thread(self._next, lane, door, address, thread.partition("#")[0])) is not None:
+            if not await self._send(door, task, lane):
+                return
 
     # one row
 
@@ -140,6 +126,8 @@ class Courier:
                 ).one_or_none()
                 if row is None:
                     return None
+                if row.state == "sending" and row.leased_until is not None and row.leased_until > now:
+                    raise Busy("Another worker sends here.")
                 if row.state == "queued" and row.not_before > now:
                     due = row.not_before
                 else:
@@ -170,15 +158,13 @@ class Courier:
         if progress >= len(calls):
             self._set(tx, row, state="uncertain" if unsure or row.error else "sent", error=unsure or row.error)
             return None
-        self._set(
-            tx,
-            row,
-            state="sending",
-            progress=progress,
-            attempts=row.attempts + 1,
-            leased_until=now + LEASE,
-            error=unsure or row.error,
+        won = tx.execute(
+            update(outbound)
+            .where(outbound.c.id == row.id, outbound.c.state == row.state, outbound.c.attempts == row.attempts)
+            .values(state="sending", progress=progress, attempts=row.attempts + 1, leased_until=now + LEASE, error=unsure or row.error)
         )
+        if won.rowcount != 1:
+            raise Busy("Another worker sends here.")
         for out, _ in calls:
             for button in out.about.get("mint", ()):
                 _mint(tx, button, now)
@@ -323,8 +309,8 @@ def rescue(engine: Engine, *, everything: bool = False) -> int:
     now = engine.clock()
     with engine.db.write() as tx:
         if everything:
-            leases.reclaim(tx, "send:")
-        stuck = (outbound.c.state == "sending") & (True if everything else (outbound.c.leased_until < now))
+            tx.execute(update(outbound).where(outbound.c.state == "sending").values(leased_until=now))
+        stuck = (outbound.c.state == "sending") & (outbound.c.leased_until <= now)
         waiting = (outbound.c.state == "queued") & (outbound.c.not_before <= now - timedelta(seconds=5))
         lanes = tx.execute(select(outbound.c.lane).where(outbound.c.lane != "", stuck | waiting).distinct().limit(500)).scalars().all()
         for lane in lanes:

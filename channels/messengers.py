@@ -60,8 +60,8 @@ class Messengers:
 
         await asyncio.to_thread(inbox.work, self._engine, lane, owner, handle)
 
-    async def send(self, lane: str, owner: str) -> None:
-        await self._courier.run(lane, owner)
+    async def send(self, lane: str) -> None:
+        await self._courier.run(lane)
 
     def reclaim(self) -> None:
         """For the one worker of a database, which has just started: whoever polled before is gone, too."""

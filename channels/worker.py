@@ -163,8 +163,10 @@ class Worker:
         lane = str(job.payload["lane"])
         lock = self._turns.setdefault(f"{job.kind}:{lane}", asyncio.Lock())
         async with lock:
-            owner = f"{self._name}:{uuid.uuid4().hex[:8]}"
-            await (self._messengers.inbound if job.kind == "inbound" else self._messengers.send)(lane, owner)
+            if job.kind == "send":
+                await self._messengers.send(lane)
+            else:
+                await self._messengers.inbound(lane, f"{self._name}:{uuid.uuid4().hex[:8]}")
 
     async def _turn(self, conversation_id: str) -> None:
         topic = f"conversation:{conversation_id}"

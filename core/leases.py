@@ -13,14 +13,14 @@ from core.schema import lease
 def take(tx: Connection, name: str, owner: str, until: datetime, now: datetime) -> bool:
     """Take or renew it; False while somebody else holds it."""
     statement = upsert(tx)(lease).values(name=name[:200], owner=owner, until=until)
-    done = tx.execute(
+    held = tx.execute(
         statement.on_conflict_do_update(
             index_elements=["name"],
             set_={"owner": statement.excluded.owner, "until": statement.excluded.until},
             where=(lease.c.owner == owner) | (lease.c.until <= now),
-        )
-    )
-    return bool(done.rowcount == 1)
+        ).returning(lease.c.owner)
+    ).one_or_none()
+    return held is not None
 
 
 def give_back(tx: Connection, name: str, owner: str) -> None:
