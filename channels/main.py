@@ -183,7 +183,7 @@ def web(house: House, *, works: bool = True, pace: float = 0.012, phone: bool = 
         lifespans.append(beside(sandbox.run, sandbox.close))
     if works:
         lifespans.append(beside(worker(house, pace=pace, doors=[door] if door is not None else []).run))
-    return create_app(house, lifespans=lifespans, mounts=mounts, routers=routers)
+    return create_app(house, lifespans=lifespans, mounts=mounts, routers=routers, onward=("telegram",) if door is not None else ())
 
 
 def closing(close: Callable[[], Awaitable[None]]) -> Any:

@@ -26,10 +26,11 @@ def create_app(
     lifespans: Sequence[Lifespan] = (),
     mounts: Sequence[tuple[str, ASGIApp]] = (),
     routers: Sequence[APIRouter] = (),
+    onward: tuple[str, ...] = (),
     allowance: Allowance | None = None,
 ) -> FastAPI:
     """`lifespans` start with the app, in order, and end in reverse (workers, pollers); `mounts` and
-    `routers` are further doors."""
+    `routers` are further doors; `onward` names the messengers in which a conversation can go on."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -44,7 +45,7 @@ def create_app(
     app = FastAPI(title="Traveloure", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     errors.install(app)
     app.include_router(health.router(house))
-    app.include_router(chat.router(house, limits))
+    app.include_router(chat.router(house, limits, onward))
     app.include_router(webhooks.router(house))
     app.include_router(rest.router(house, limits))
     app.include_router(api_docs.router())

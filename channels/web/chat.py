@@ -46,7 +46,8 @@ class Wanted(BaseModel):
     want: bool = True
 
 
-def router(house: House, limits: Limits) -> APIRouter:
+def router(house: House, limits: Limits, onward: tuple[str, ...] = ()) -> APIRouter:
+    """`onward` names the messengers in which a conversation can go on."""
     api = APIRouter(prefix="/chat/v1")
     engine = house.engine
 
@@ -67,7 +68,11 @@ def router(house: House, limits: Limits) -> APIRouter:
     Traveler = Annotated[Actor, Depends(traveler)]
 
     @api.post("/session")
-    def open_session(request: Request, opening: Opening, authorization: Annotated[str, Header()] = "") -> dict[str, str]:
+    def open_session(request: Request, opening: Opening, authorization: Annotated[str, Header()] = "") -> dict[str, Any]:
+        made = opened(request, opening, authorization)
+        return {**made, "onward": list(onward)} if onward else dict(made)
+
+    def opened(request: Request, opening: Opening, authorization: str) -> dict[str, str]:
         known = _bearer(authorization)
         if known is not None and known.conversation_id and not opening.token:
             limits.check("sessions", known.conversation_id)
