@@ -96,14 +96,15 @@ def telegram_door(settings: Settings) -> TelegramDoor | None:
     return TelegramDoor(settings.telegram_bot_token.get_secret_value(), api_url=settings.telegram_api_url)
 
 
-def local_telegram(settings: Settings) -> tuple[Any, TelegramDoor]:
+def local_telegram(house: House) -> tuple[Any, TelegramDoor]:
     """The stand-in with its phone in the browser, and the real door that talks to it over HTTP."""
     from channels.sandbox.telegram.app import TelegramSandbox
     from channels.sandbox.telegram.world import World
     from channels.telegram.deliver import TelegramDoor
 
+    settings = house.settings
     token = f"{secrets.randbelow(10**9) + 10**9}:local-{secrets.token_urlsafe(24)}"
-    sandbox = TelegramSandbox(World(token), phone=True, prefix=TELEGRAM_PATH)
+    sandbox = TelegramSandbox(World(token), phone=True, prefix=TELEGRAM_PATH, stopping=lambda: house.bus.closed)
     return sandbox, TelegramDoor(token, api_url=f"{_local(settings)}{TELEGRAM_PATH}", link_base=f"{settings.base_url}{TELEGRAM_PATH}/")
 
 
@@ -150,7 +151,7 @@ def web(house: House, *, works: bool = True, pace: float = 0.012, phone: bool = 
     settings = house.settings
     door = telegram_door(settings)
     if door is None and phone:
-        local, door = local_telegram(settings)
+        local, door = local_telegram(house)
         mounts.append((TELEGRAM_PATH, local))
     routers.append(connect(house, door.link if door is not None else None))
     if door is not None:

@@ -16,6 +16,7 @@ from core.engine import Actor
 from core.schema import audit_log, booking, booking_request, channel_identity, conversation, inbound, message, outbound, place
 from tests import builders as b
 from tests.channels.conftest import wait_for
+from tests.postgres import Postgres
 from tests.telegram import SECRET, Town, reference_in, town
 
 
@@ -69,6 +70,37 @@ def requests_of(there: Town) -> list[tuple[str, str]]:
                 .order_by(booking_request.c.created_at)
             )
         ]
+
+
+@pytest.fixture
+def on_postgresql(postgres: Postgres, migrated_postgres: str, tmp_path: Path) -> Iterator[Town]:
+    url = postgres.fresh(template=migrated_postgres)
+    with town(tmp_path, database_url=url) as one:
+        yield one
+    postgres.drop(url)
+
+
+@pytest.mark.postgresql
+def test_the_whole_way_on_postgresql(on_postgresql: Town) -> None:
+    """A request by a traveler, a reply by its provider, the desk, and a visitor who is linked: every table is written."""
+    there = on_postgresql
+    marta = there.link("demo-provider", "Marta")
+    jonas = there.link("demo-expert", "Jonas")
+    desk = there.world.group("Desk", jonas, forum=True, admin=True, added_by=jonas)
+    there.world.say(jonas, "/desk", chat=desk)
+    there.world.inbox(desk, "experts' desk now")
+    ana = there.meet("Ana")
+    reference = request_walk(there, ana)
+    card = there.world.inbox(marta, reference)
+    there.ask(marta, "yes, with pleasure", f"{reference}: approved", reply_to=card["message_id"])
+    there.world.inbox(marta, lambda one: one["message_id"] == card["message_id"] and "Approved" in shown_text(one))
+    there.world.inbox(ana, "said yes")
+    there.ask(ana, "/human", "asked a travel expert")
+    topic = there.world.inbox(desk, "Ana waits for a person")["message_thread_id"]
+    assert there.press(jonas, "Take over", chat=desk)["text"] == "It is yours."
+    there.world.say(jonas, "Good morning", chat=desk, thread=topic)
+    there.world.inbox(ana, "Good morning")
+    assert requests_of(there) == [(reference, "approved")]
 
 
 # ── travelers ─────────────────────────────────────────────────────────────────────────────────────

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -21,18 +22,28 @@ LARGEST = 60 * 1024 * 1024
 
 
 class TelegramSandbox:
-    """ASGI. `await run()` delivers webhooks until it is cancelled. `phone` serves the page that plays the people."""
+    """ASGI. `await run()` delivers webhooks until it is cancelled. `phone` serves the page that plays the people; `stopping`
+    says that the process is on its way out, and whoever waits here is let go."""
 
-    def __init__(self, world: World, *, phone: bool = False, prefix: str = "", repeat_after: float = 0.3) -> None:
+    def __init__(
+        self,
+        world: World,
+        *,
+        phone: bool = False,
+        prefix: str = "",
+        repeat_after: float = 0.3,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.world = world
         self.api = Api(world)
         self._repeat_after = repeat_after
+        self._stopping = stopping
         routes = [
             Route("/bot{rest:path}", self._bot, methods=["GET", "POST"]),
             Route("/file/bot{rest:path}", self._file, methods=["GET"]),
         ]
         if phone:
-            routes += Phone(world, prefix=prefix).routes()
+            routes += Phone(world, prefix=prefix, stopping=stopping).routes()
         self._app = Starlette(routes=routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,7 +68,7 @@ class TelegramSandbox:
         try:
             given = plain(given)
             if method.lower() == "getupdates":
-                result = await self.api.get_updates(given, request.is_disconnected)
+                result = await self.api.get_updates(given, lambda: self._gone(request))
             else:
                 result = self.api.call(method, given, files)
         except Refusal as refusal:
@@ -68,6 +79,9 @@ class TelegramSandbox:
         if method.lower() != "getupdates":
             self.world.log.append((method, given, 200))
         return JSONResponse({"ok": True, "result": result})
+
+    async def _gone(self, request: Request) -> bool:
+        return self._stopping() or await request.is_disconnected()
 
     async def _file(self, request: Request) -> Response:
         token, _, path = str(request.path_params["rest"]).partition("/")

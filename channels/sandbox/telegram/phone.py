@@ -30,8 +30,9 @@ WAIT = 20.0
 class Phone:
     """`prefix` is the path it is mounted at. The key lives as long as the process."""
 
-    def __init__(self, world: World, *, prefix: str) -> None:
+    def __init__(self, world: World, *, prefix: str, stopping: Callable[[], bool]) -> None:
         self.world = world
+        self._stopping = stopping
         self._prefix = prefix
         self._key = secrets.token_urlsafe(24)
         self._templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
@@ -89,7 +90,7 @@ class Phone:
             digest = str(hash(json.dumps(shown, sort_keys=True)))
             if digest != have:
                 return JSONResponse({"have": digest, **shown})
-            if await request.is_disconnected():
+            if self._stopping() or await request.is_disconnected():
                 break
             await asyncio.sleep(0.15)
         return JSONResponse({"have": have})

@@ -68,6 +68,7 @@ def test_from_the_web_to_the_phone_and_back(demo_house: str, visit: Callable[...
     assert link is not None
     assert link.startswith(f"{demo_house}/telegram-local/#start=l_")
     phone = visit(link)
+    phone.get_by_role("dialog").get_by_role("button", name="Ana").click()
     expect(phone.locator("#log")).to_contain_text("is linked to", timeout=15_000)
     phone.get_by_label("Message").fill("/web")
     phone.keyboard.press("Enter")

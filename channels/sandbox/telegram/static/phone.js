@@ -152,6 +152,7 @@ function tab(label, pressed, act) {
 
 function choose(person, where, title) {
   who = person;
+  $('text').disabled = false;
   chat = where;
   have = '';
   thread = 0;
@@ -234,11 +235,28 @@ $('new-group').addEventListener('submit', async (event) => {
 for (const name of PEOPLE) await post('person', { name });
 await load();
 const link = new URLSearchParams(location.hash.slice(1)).get('start');
-const wanted = link && new URLSearchParams(location.hash.slice(1)).get('as');
-const first = people.find((one) => one.name === wanted) ?? people.find((one) => one.name.startsWith('Ana')) ?? people[0];
-choose(first.id, first.id, '');
+const ana = people.find((one) => one.name.startsWith('Ana')) ?? people[0];
+choose(ana.id, ana.id, '');
+follow();
 if (link) {
   history.replaceState(null, '', location.pathname);
-  await post('start', { who, payload: link });
+  opens(link);
 }
-follow();
+
+/** A link that makes a chat somebody's: whose phone opens it is for the person here to say. */
+function opens(payload) {
+  const ask = $('whose');
+  ask.querySelector('div').replaceChildren(
+    ...people.map((one) => {
+      const button = el('button', '', one.name);
+      button.type = 'button';
+      button.addEventListener('click', async () => {
+        ask.close();
+        choose(one.id, one.id, '');
+        await post('start', { who: one.id, payload });
+      });
+      return button;
+    }),
+  );
+  ask.showModal();
+}
