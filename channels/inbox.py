@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, delete, select, update
 
 from bot import presses
 from bot.yes import is_exact_yes
@@ -31,6 +31,7 @@ log = structlog.get_logger()
 
 LEASE = timedelta(seconds=60)
 TRIES = 3
+KEPT = timedelta(days=7)  # platforms repeat an event for a day at most
 MOST_A_MINUTE = 40  # events of one person; more is a flood, and is not answered
 SILENT = ("blocked", "unblocked", "joined", "edit")
 
@@ -207,9 +208,11 @@ def _close(tx: Connection, row_id: int, state: str, error: str | None = None, **
 
 
 def rescue(engine: Engine, *, everything: bool = False) -> int:
-    """Wake the lanes in which something waits, should their wake-up have been lost; returns how many."""
+    """Wake the lanes in which something waits, should their wake-up have been lost; returns how many. What was dealt with
+    long ago is forgotten: no platform delivers it again, and what people wrote is kept in one place only."""
     now = engine.clock()
     with engine.db.write() as tx:
+        tx.execute(delete(inbound).where(inbound.c.state == "done", inbound.c.received_at < now - KEPT))
         if everything:
             leases.reclaim(tx, "inbound:")
         since = now if everything else now - timedelta(seconds=10)

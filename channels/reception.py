@@ -72,7 +72,8 @@ class Reception:
             case _ if not event.sender.person or (event.forwarded and self._at_desk(event)):
                 return  # bots, channels and anonymous administrators have no say
             case "command":
-                self._command(event)
+                if not event.forwarded:  # somebody else's words are no order
+                    self._command(event)
             case _:
                 self._words(event, media)
 

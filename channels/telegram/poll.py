@@ -22,6 +22,7 @@ log = structlog.get_logger()
 
 WAIT = 20  # seconds one question may stay open
 LEASE = timedelta(seconds=60)
+LOUD = 4  # failures in a row before anybody is told
 TAKEN = 5.0  # seconds until another look at a lease somebody else holds
 
 
@@ -39,6 +40,7 @@ class Poller:
     async def run(self) -> None:
         offset = 0
         opened = False
+        failures = 0  # in a row
         try:
             while True:
                 if not await asyncio.to_thread(self._hold):
@@ -52,17 +54,17 @@ class Poller:
                         log.info("telegram_polling", bot=await self._door.username())
                         opened = True
                     offset = await self.once(offset)
-                except TelegramDown as error:
-                    log.warning("telegram_down", cause=str(error))
-                    await asyncio.sleep(self._retry)
+                    failures = 0
                 except Conflict:
                     log.warning("telegram_polled_elsewhere", hint="another program uses the same token")
                     await asyncio.sleep(self._retry)
                 except RetryAfter:
                     await asyncio.sleep(self._retry)
-                except TelegramError as error:
-                    log.warning("telegram_down", cause=type(error).__name__)
-                    await asyncio.sleep(self._retry)
+                except (TelegramDown, TelegramError) as error:
+                    failures += 1
+                    if failures >= LOUD:  # a hiccup, or our own server that is still starting, is no news
+                        log.warning("telegram_down", cause=str(error) if isinstance(error, TelegramDown) else type(error).__name__)
+                    await asyncio.sleep(min(self._retry, 0.2 * 2**failures))
         finally:
             await asyncio.shield(asyncio.to_thread(self._let_go))
 

@@ -257,6 +257,16 @@ def test_a_lost_wake_up_is_found(engine: Engine, clock: Clock) -> None:
     assert inbox.rescue(engine) == 1
 
 
+def test_what_was_dealt_with_is_forgotten_after_a_week(engine: Engine, clock: Clock) -> None:
+    inbox.receive(engine, [said(1), said(2)])
+    inbox.work(engine, LANE, "w", lambda _event: None)
+    inbox.receive(engine, [said(3)])
+    clock.forward(days=8)
+    inbox.rescue(engine)
+    with engine.db.read() as tx:
+        assert tx.execute(select(inbound.c.event_id)).scalars().all() == ["3"]  # what still waits is never thrown away
+
+
 @pytest.mark.parametrize("change", [lambda token: token[:-1] + "x", lambda token: token.upper()])
 def test_a_link_token_is_single_use_short_lived_and_unguessable(engine: Engine, clock: Clock, change: Callable[[str], str]) -> None:
     owner = _account(engine)
