@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from core import availability, bookings, cancellations, carts, changes, conversations, handoff, offers, people, requests, trips
+from core import availability, bookings, cancellations, carts, changes, conversations, handoff, identities, offers, people, requests, trips
 from core.availability import Ask
 from core.catalogue import Listing, listing
 from core.engine import Actor, Engine
@@ -59,6 +59,11 @@ def say_yes(engine: Engine, actor: Actor, client_id: str, text: str, proposal_id
     """The traveler's exact yes to the one live proposal: the same as a tap on its button."""
     line = {"type": "text", "text": conversations.check_text(text)}
     return _carry_out(engine, actor, client_id, line, YES_TO[kind], {"proposal_id": proposal_id}, {})
+
+
+def run(engine: Engine, actor: Actor, client_id: str, text: str, verb: str) -> int:
+    """A command typed where there are commands (/cart, /trips): the same as the tap, and the line says what was typed."""
+    return _carry_out(engine, actor, client_id, {"type": "text", "text": text}, VERBS[verb], {}, {})
 
 
 def _carry_out(
@@ -443,6 +448,18 @@ def _keep(desk: Desk, _params: Mapping[str, Any], _fields: Mapping[str, Any]) ->
     return [{"type": "event", "event": "kept", "facts": {}, "actions": []}]
 
 
+def _trips(desk: Desk, _params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+    return list(trip_tools.show_trips(desk).parts) or [{"type": "event", "event": "nothing_booked", "facts": {}, "actions": []}]
+
+
+def _not_me(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+    """A chat was linked to this account, and its owner says: by somebody else."""
+    engine = desk.engine
+    with engine.db.write() as tx:
+        identities.unlink(tx, params["identity_id"], desk.actor.account_id, engine.clock())
+    return [{"type": "event", "event": "link_removed", "facts": {}, "actions": []}]
+
+
 def _withdraw(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
     done = requests.withdraw(desk.engine, desk.actor, params["booking_id"])
     return [{"type": "event", "event": "request_withdrawn", "facts": done, "actions": []}]
@@ -468,6 +485,8 @@ VERBS: Mapping[str, Verb] = {
     "withdraw": _withdraw,
     "change": _change,
     "confirm_change": _confirm_change,
+    "trips": _trips,
+    "not_me": _not_me,
     "cancel": _cancel,
     "confirm_cancel": _confirm_cancel,
     "keep": _keep,

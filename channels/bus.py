@@ -78,6 +78,11 @@ class Bus:
         """Take pages again after a close."""
         self._closed = False
 
+    @property
+    def closed(self) -> bool:
+        """Is this process on its way out?"""
+        return self._closed
+
     def close(self) -> None:
         """Let every open page go, and whoever still comes: it will come back to whoever answers next."""
         with self._lock:

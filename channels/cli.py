@@ -137,11 +137,13 @@ def _demo(given: argparse.Namespace, settings: Settings) -> int:
         print(f"  Traveler's page    {base}/")
         for who, link in demo.sign_in_links(house.engine, base):
             print(f"  {who:<28} {link}")
+        if settings.telegram_bot_token is None:
+            print(f"  {'Telegram, played here':<28} {base}/telegram-local/")
         print("\nEach sign-in link works once; start again for new ones. Try saying:")
         for line in TRY:
             print(f"  \u201c{line}\u201d")
         print("\nPayments are a sandbox: no real money moves. Stop with Ctrl+C; the data stays in", settings.data_dir, flush=True)
-        return _run_web(house, works=True)
+        return _run_web(house, works=True, phone=True)
 
 
 def _serve(given: argparse.Namespace, settings: Settings) -> int:
@@ -151,22 +153,22 @@ def _serve(given: argparse.Namespace, settings: Settings) -> int:
         return _run_web(house, works=not given.no_worker)
 
 
-def _run_web(house: House, *, works: bool) -> int:
+def _run_web(house: House, *, works: bool, phone: bool = False) -> int:
     from channels.main import web
     from channels.web.serve import server
 
-    server(house, web(house, works=works)).run()
+    server(house, web(house, works=works, phone=phone)).run()
     return 0
 
 
 def _worker(_given: argparse.Namespace, settings: Settings) -> int:
     import asyncio
 
-    from channels.main import worker
+    from channels.main import work
 
     with closing(_ready(settings)) as house:
         print("Working. Stop with Ctrl+C.", flush=True)
-        asyncio.run(worker(house).run())
+        asyncio.run(work(house))
         return 0
 
 

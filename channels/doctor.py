@@ -30,6 +30,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _model(settings)
     yield from _payments(settings)
     yield from _address(settings)
+    yield from _telegram(settings)
     yield Finding("note", "mail", "No mail server is configured: messages are caught and shown on the operator's page.")
 
 
@@ -80,3 +81,38 @@ def _address(settings: Settings) -> Iterator[Finding]:
         yield Finding("note", "links", "Links lead to this machine only and will not open on a phone. Set DOMAIN_URL to a public address.")
     elif not settings.base_url.startswith("https://"):
         yield Finding("problem", "links", "DOMAIN_URL is not https: phones and messengers refuse such links.")
+
+
+def _telegram(settings: Settings) -> Iterator[Finding]:
+    """Asks Telegram itself whether it knows the token. The token is never shown."""
+    if settings.telegram_bot_token is None:
+        yield Finding("note", "telegram", "Off: no TELEGRAM_BOT_TOKEN. `traveloure demo` plays Telegram on this machine instead.")
+        return
+    import asyncio
+
+    from channels.telegram.deliver import TelegramDoor, TelegramDown
+
+    door = TelegramDoor(settings.telegram_bot_token.get_secret_value(), api_url=settings.telegram_api_url, timeout=8.0)
+
+    async def name() -> str:
+        try:
+            return await door.username()
+        finally:
+            await door.close()
+
+    try:
+        known = asyncio.run(name())
+    except TelegramDown as error:
+        yield Finding("problem", "telegram", str(error))
+        return
+    webhook = settings.telegram_webhook_secret is not None
+    yield Finding("ok", "telegram", f"@{known}, by {'webhook' if webhook else 'long polling; one process at a time asks'}")
+    host = urlsplit(settings.base_url).hostname or ""
+    if webhook and not settings.base_url.startswith("https://"):
+        yield Finding(
+            "problem", "telegram", "A webhook needs DOMAIN_URL with https. Set it, or leave TELEGRAM_WEBHOOK_SECRET out and poll."
+        )
+    elif host in ("127.0.0.1", "localhost", "::1"):
+        yield Finding(
+            "problem", "telegram", "Pay links in Telegram will lead to this machine. Set DOMAIN_URL to an address that opens on a phone."
+        )

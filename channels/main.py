@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,11 +21,14 @@ from core.payments.gateway import Gateway
 from core.settings import Rules
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from fastapi import APIRouter, FastAPI
 
+    from channels.messengers import Messengers
+    from channels.telegram.deliver import TelegramDoor
     from channels.worker import Worker
 
 SANDBOX_PATH = "/stripe-local"
+TELEGRAM_PATH = "/telegram-local"
 log = structlog.get_logger()
 
 
@@ -83,19 +87,85 @@ def traveler_agent(house: House, *, pace: float = 0.0) -> Any:
     return build_agent("traveler", live_model(choice) or offline, offline, read("traveler"), timeout=settings.openai_timeout)
 
 
-def worker(house: House, *, pace: float = 0.0) -> Worker:
+def telegram_door(settings: Settings) -> TelegramDoor | None:
+    """Off until there is a token. The library is loaded here and not before."""
+    if settings.telegram_bot_token is None:
+        return None
+    from channels.telegram.deliver import TelegramDoor
+
+    return TelegramDoor(settings.telegram_bot_token.get_secret_value(), api_url=settings.telegram_api_url)
+
+
+def local_telegram(house: House) -> tuple[Any, TelegramDoor]:
+    """The stand-in with its phone in the browser, and the real door that talks to it over HTTP."""
+    from channels.sandbox.telegram.app import TelegramSandbox
+    from channels.sandbox.telegram.world import World
+    from channels.telegram.deliver import TelegramDoor
+
+    settings = house.settings
+    token = f"{secrets.randbelow(10**9) + 10**9}:local-{secrets.token_urlsafe(24)}"
+    sandbox = TelegramSandbox(World(token), phone=True, prefix=TELEGRAM_PATH, stopping=lambda: house.bus.closed)
+    return sandbox, TelegramDoor(token, api_url=f"{_local(settings)}{TELEGRAM_PATH}", link_base=f"{settings.base_url}{TELEGRAM_PATH}/")
+
+
+def messengers(house: House, doors: Sequence[Any]) -> Messengers:
+    from channels.messengers import Messengers
+
+    return Messengers(house, doors)
+
+
+def worker(house: House, *, pace: float = 0.0, doors: Sequence[Any] = ()) -> Worker:
     from channels.worker import Worker
 
-    return Worker(house.engine, house.bus, traveler_agent(house, pace=pace))
+    return Worker(house.engine, house.bus, traveler_agent(house, pace=pace), messengers(house, doors))
 
 
-def web(house: House, *, works: bool = True, pace: float = 0.012) -> FastAPI:
-    """The whole web door. With `works` it also does the jobs; without a Stripe key it also is the payment sandbox."""
+async def work(house: House) -> None:
+    """A process that only works: the jobs and, where Telegram is on without a webhook, its updates."""
+    door = telegram_door(house.settings)
+    doors = [door] if door is not None else []
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(worker(house, doors=doors).run())
+            if door is not None and house.settings.telegram_webhook_secret is None:
+                from channels.telegram.poll import Poller
+
+                group.create_task(Poller(house.engine, door).run())
+    finally:
+        if door is not None:
+            await door.close()
+
+
+def web(house: House, *, works: bool = True, pace: float = 0.012, phone: bool = False) -> FastAPI:
+    """The whole web door. With `works` it also does the jobs; without a Stripe key it also is the payment sandbox.
+
+    `phone`: without a Telegram token, its stand-in with a page that plays the people.
+    """
     from channels.web.app import create_app
+    from channels.web.connect import router as connect
 
     mounts: list[tuple[str, Any]] = []
     lifespans: list[Any] = []
+    routers: list[APIRouter] = []
     settings = house.settings
+    door = telegram_door(settings)
+    if door is None and phone:
+        local, door = local_telegram(house)
+        mounts.append((TELEGRAM_PATH, local))
+    routers.append(connect(house, door.link if door is not None else None))
+    if door is not None:
+        lifespans.append(closing(door.close))
+        secret = settings.telegram_webhook_secret
+        if secret is not None and not phone:
+            from channels.telegram.webhook import PATH, announce
+            from channels.telegram.webhook import router as webhook
+
+            routers.append(webhook(house, door, secret.get_secret_value()))
+            lifespans.append(beside(announce(door, f"{settings.base_url}{PATH}", secret.get_secret_value())))
+        elif works:
+            from channels.telegram.poll import Poller
+
+            lifespans.append(beside(Poller(house.engine, door).run))
     if settings.sandbox_payments:
         from channels.sandbox.payments.app import create_sandbox
         from channels.sandbox.payments.keys import local_secrets
@@ -112,8 +182,21 @@ def web(house: House, *, works: bool = True, pace: float = 0.012) -> FastAPI:
         mounts.append((SANDBOX_PATH, sandbox))
         lifespans.append(beside(sandbox.run, sandbox.close))
     if works:
-        lifespans.append(beside(worker(house, pace=pace).run))
-    return create_app(house, lifespans=lifespans, mounts=mounts)
+        lifespans.append(beside(worker(house, pace=pace, doors=[door] if door is not None else []).run))
+    return create_app(house, lifespans=lifespans, mounts=mounts, routers=routers, onward=("telegram",) if door is not None else ())
+
+
+def closing(close: Callable[[], Awaitable[None]]) -> Any:
+    """A lifespan that ends something after everything that came after it has ended."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Any) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await close()
+
+    return lifespan
 
 
 def beside(run: Callable[[], Awaitable[None]], close: Callable[[], None] = lambda: None) -> Any:

@@ -49,7 +49,7 @@ class Words:
         self._babel = self.locale.replace("-", "_")
         self._zone = time_zone
 
-    def say(self, section: str, name: str, **facts: Any) -> str:
+    def say(self, section: str, name: str, /, **facts: Any) -> str:
         return str(phrase(self.locale, section, name)).format(**facts)
 
     def price(self, amount: int, currency: str) -> str:

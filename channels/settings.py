@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,6 +41,11 @@ class Settings(BaseSettings):
     # calendars of providers: whether one may be on this very machine
     local_calendars: bool = Field(False, alias="LOCAL_CALENDARS")
 
+    # messengers
+    telegram_bot_token: SecretStr | None = Field(None, alias="TELEGRAM_BOT_TOKEN")
+    telegram_api_url: str = Field("", alias="TELEGRAM_API_URL")  # a stand-in, or a Bot API server of your own
+    telegram_webhook_secret: SecretStr | None = Field(None, alias="TELEGRAM_WEBHOOK_SECRET")  # set: a webhook instead of polling
+
     # pages that may embed the chat
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(("*",), alias="ALLOWED_ORIGINS")
 
@@ -46,6 +53,25 @@ class Settings(BaseSettings):
     @classmethod
     def _origins(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("telegram_bot_token", "telegram_webhook_secret", mode="before")
+    @classmethod
+    def _unset(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+    @field_validator("telegram_bot_token")
+    @classmethod
+    def _token(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"\d{3,20}:[A-Za-z0-9_-]{10,100}", value.get_secret_value()):
+            raise ValueError("a bot token looks like 123456789:AAE..., as BotFather shows it")
+        return value
+
+    @field_validator("telegram_webhook_secret")
+    @classmethod
+    def _secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9_-]{32,256}", value.get_secret_value()):
+            raise ValueError("a webhook secret has 32 to 256 letters, digits, dashes and underscores")
+        return value
 
     @property
     def database(self) -> str:
@@ -59,3 +85,8 @@ class Settings(BaseSettings):
     @property
     def sandbox_payments(self) -> bool:
         return self.stripe_secret_key is None
+
+
+def durations_as_timedelta() -> None:
+    """python-telegram-bot gives durations as whole seconds, with a warning each time, unless its own switch is set."""
+    os.environ["PTB_TIMEDELTA"] = "1"

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
@@ -13,20 +14,26 @@ from weakref import WeakValueDictionary
 import structlog
 
 from bot.turn import run_turn
+from channels import delivery, inbox, mirror
 from channels.bus import Bus
 from channels.calendars import pull
 from channels.delivery import deliver
+from channels.messengers import Messengers
 from core import calendars, conversations, counters, handoff, jobs, requests
 from core.engine import Engine
 from core.errors import Busy, CoreError, NotFound
 from core.jobs import Job
-from core.payments import balances, collect, inbox, payouts
+from core.payments import balances, collect, payouts
+from core.payments import inbox as gateway_inbox
 
 log = structlog.get_logger()
 
 SWEEP_EVERY = 20.0
+TURNS_AT_ONCE = 200  # they wait for a model; a slow one must not keep other chats waiting
 AT_ONCE = 24
+THREADS = 32
 SOON = timedelta(seconds=1)
+AT_ONCE_AGAIN = timedelta(milliseconds=100)  # a lane that another worker is just letting go of
 
 TYPING_ON = {"kind": "typing", "data": {"who": "bot", "on": True}}
 TYPING_OFF = {"kind": "typing", "data": {"who": "bot", "on": False}}
@@ -41,53 +48,64 @@ HANDLERS: Mapping[str, Handler] = {
     "payout.level": lambda engine, given: payouts.level(engine, given["share_id"]),
     "refund.send": lambda engine, given: collect.send_refund(engine, given["refund_id"]),
     "refund.orphan": lambda engine, given: collect.refund_orphan(engine, **given),
-    "webhook": lambda engine, given: inbox.work_event(engine, given["event_id"]),
+    "webhook": lambda engine, given: gateway_inbox.work_event(engine, given["event_id"]),
     "request.deadline": lambda engine, given: requests.expire_due(engine, given["request_id"]),
     "deliver": lambda engine, _given: deliver(engine),
     calendars.JOB: lambda engine, given: pull(engine, given["feed_id"]),
     counters.JOB: lambda engine, _given: counters.run(engine),
+    "mirror": lambda engine, given: mirror.mirror(engine, given["conversation_id"]),
+    "request.cards": lambda engine, given: mirror.refresh_cards(engine, given["request_id"]),
 }
-KINDS = ("turn", *HANDLERS)
+LANES = ("inbound", "send")
+KINDS = (*LANES, *HANDLERS)
 
 
 class Worker:
     """`agent` is the traveler's graph. Turns of one conversation never overlap in this process; across processes the lease decides."""
 
-    def __init__(self, engine: Engine, bus: Bus, agent: Any) -> None:
+    def __init__(self, engine: Engine, bus: Bus, agent: Any, messengers: Messengers | None = None) -> None:
         self._engine = engine
         self._bus = bus
         self._agent = agent
+        self._messengers = messengers
         self._name = uuid.uuid4().hex[:12]
-        self._tasks: set[asyncio.Task[None]] = set()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # one lives as long as somebody holds or awaits it
 
     async def run(self) -> None:
         """Work until cancelled. The first thing is to give back what a worker that died had in hand."""
+        threads = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="worker")
+        asyncio.get_running_loop().set_default_executor(threads)
         await asyncio.to_thread(self._reclaim)
-        sweeper = asyncio.create_task(self._sweep_for_ever())
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._sweep_for_ever())
+            group.create_task(self._loop(("turn",), TURNS_AT_ONCE))
+            group.create_task(self._loop(KINDS, AT_ONCE))
+
+    async def _loop(self, kinds: Sequence[str], at_once: int) -> None:
+        """One kind of work has its own room, so that turns waiting for a model keep no message from coming or going."""
+        tasks: set[asyncio.Task[None]] = set()
         try:
             with self._bus.subscribe("job") as woken:
                 while True:
-                    claimed = await asyncio.to_thread(self._claim, AT_ONCE - len(self._tasks))
+                    claimed = await asyncio.to_thread(self._claim, kinds, min(24, at_once - len(tasks)))
                     for job in claimed:
                         task = asyncio.create_task(self._work(job))
-                        self._tasks.add(task)
-                        task.add_done_callback(self._tasks.discard)
-                    if not claimed or len(self._tasks) >= AT_ONCE:
-                        await self._wait(woken)
+                        tasks.add(task)
+                        task.add_done_callback(tasks.discard)
+                    if not claimed or len(tasks) >= at_once:
+                        await self._wait(woken, kinds, tasks, at_once)
         finally:
-            sweeper.cancel()
-            for task in self._tasks:
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(sweeper, *self._tasks, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _wait(self, woken: Any) -> None:
+    async def _wait(self, woken: Any, kinds: Sequence[str], tasks: set[asyncio.Task[None]], at_once: int) -> None:
         """Until a job was announced, one falls due, or a task has made room."""
-        due = await asyncio.to_thread(self._next_due)
+        due = await asyncio.to_thread(self._next_due, kinds)
         now = self._engine.clock()
         pause = min(5.0, max(0.02, (due - now).total_seconds())) if due is not None else 5.0
-        if len(self._tasks) >= AT_ONCE:
-            await asyncio.wait(self._tasks, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+        if len(tasks) >= at_once:
+            await asyncio.wait(tasks, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):
@@ -101,29 +119,33 @@ class Worker:
         now = self._engine.clock()
         with self._engine.db.write() as tx:
             turns, given_back = conversations.reclaim_turns(tx, now), jobs.reclaim(tx, now)
+        if self._messengers is not None:
+            self._messengers.reclaim()
         if turns or given_back:
             log.info("reclaimed", turns=turns, jobs=given_back)
 
-    def _claim(self, room: int) -> list[Job]:
+    def _claim(self, kinds: Sequence[str], room: int) -> list[Job]:
         if room <= 0:
             return []
         with self._engine.db.write() as tx:
-            return jobs.claim(tx, KINDS, self._engine.clock(), limit=room)
+            return jobs.claim(tx, kinds, self._engine.clock(), limit=room)
 
-    def _next_due(self) -> datetime | None:
+    def _next_due(self, kinds: Sequence[str]) -> datetime | None:
         with self._engine.db.read() as tx:
-            return jobs.next_due(tx, KINDS)
+            return jobs.next_due(tx, kinds)
 
     async def _work(self, job: Job) -> None:
         try:
             if job.kind == "turn":
                 await self._turn(job.payload["conversation_id"])
+            elif job.kind in LANES:
+                await self._lane(job)
             else:
                 await asyncio.to_thread(HANDLERS[job.kind], self._engine, job.payload)
         except asyncio.CancelledError:
             raise
         except (Busy, NotFound) as error:
-            await asyncio.to_thread(self._fail, job, error.message, SOON)
+            await asyncio.to_thread(self._fail, job, error.message, AT_ONCE_AGAIN if job.kind in LANES else SOON)
         except CoreError as error:
             log.warning("job_refused", kind=job.kind, job=job.id, attempt=job.attempts, cause=error.code)
             await asyncio.to_thread(self._fail, job, error.message, None)
@@ -141,20 +163,39 @@ class Worker:
         with self._engine.db.write() as tx:
             jobs.fail(tx, job, error, self._engine.clock(), again_in=again_in)
 
+    async def _lane(self, job: Job) -> None:
+        """The events or the messages of one lane; within this process one after the other, across processes by a lease."""
+        if self._messengers is None:
+            return
+        lane = str(job.payload["lane"])
+        lock = self._turns.setdefault(f"{job.kind}:{lane}", asyncio.Lock())
+        async with lock:
+            if job.kind == "send":
+                await self._messengers.send(lane)
+            else:
+                await self._messengers.inbound(lane, f"{self._name}:{uuid.uuid4().hex[:8]}")
+
     async def _turn(self, conversation_id: str) -> None:
         topic = f"conversation:{conversation_id}"
         lock = self._turns.setdefault(conversation_id, asyncio.Lock())
         async with lock:
             owner = f"{self._name}:{uuid.uuid4().hex[:8]}"  # one a run: two runs never share a lease
             try:
-                await run_turn(
-                    self._engine, self._agent, conversation_id, owner, self._say, started=lambda: self._bus.publish(topic, TYPING_ON)
-                )
+                await run_turn(self._engine, self._agent, conversation_id, owner, self._say, started=lambda: self._begun(conversation_id))
             finally:
                 self._bus.publish(topic, TYPING_OFF)
+                if self._messengers is not None:
+                    self._messengers.thought(conversation_id)
+
+    def _begun(self, conversation_id: str) -> None:
+        self._bus.publish(f"conversation:{conversation_id}", TYPING_ON)
+        if self._messengers is not None:
+            self._messengers.thinking(conversation_id)
 
     def _say(self, conversation_id: str, delta: Mapping[str, Any]) -> None:
         self._bus.publish(f"conversation:{conversation_id}", {"kind": "delta", "data": dict(delta)})
+        if self._messengers is not None:
+            self._messengers.delta(conversation_id, delta)
 
     async def _sweep_for_ever(self) -> None:
         while True:
@@ -177,6 +218,8 @@ LOOKS: Looks = (
     ("handoffs", handoff.sweep),
     ("slots", counters.wake),
     ("calendars", calendars.sweep),
+    ("inbound", inbox.rescue),
+    ("outbound", delivery.rescue),
 )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from core import jobs
-from core.db import announce
+from core.db import announce, upsert
 from core.engine import Actor, Engine, new_id
 from core.errors import Busy, Expired, Fenced, Invalid, NotAllowed, NotFound
 from core.people import new_account, open_session
@@ -39,23 +39,54 @@ def start(
     now = engine.clock()
     with engine.db.write() as tx:
         owner = account_id or new_account(tx, now, locale=locale)
-        conversation_id = new_id()
-        tx.execute(
-            insert(conversation).values(
-                id=conversation_id,
-                account_id=owner,
-                channel=channel,
-                site_id=site_id,
-                locale=locale,
-                time_zone=time_zone,
-                created_at=now,
-                updated_at=now,
-            )
-        )
-        if welcome:
-            append(tx, conversation_id, "bot", welcome, now=now, client_id="welcome")
+        conversation_id = begin(tx, owner, now, channel=channel, site_id=site_id, locale=locale, time_zone=time_zone, welcome=welcome)
         token = open_session(tx, owner, "chat", now, conversation_id=conversation_id)
     return conversation_id, token
+
+
+def begin(
+    tx: Connection,
+    account_id: str,
+    now: datetime,
+    *,
+    channel: str,
+    site_id: str = "",
+    locale: str = "en",
+    time_zone: str = "UTC",
+    watched: bool = False,
+    welcome: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """A new conversation of this account; `watched` where a chat elsewhere shows it."""
+    conversation_id = new_id()
+    tx.execute(
+        insert(conversation).values(
+            id=conversation_id,
+            account_id=account_id,
+            channel=channel,
+            site_id=site_id,
+            locale=locale,
+            time_zone=time_zone,
+            watched=watched,
+            created_at=now,
+            updated_at=now,
+        )
+    )
+    if welcome:
+        append(tx, conversation_id, "bot", welcome, now=now, client_id="welcome")
+    return conversation_id
+
+
+def watch(tx: Connection, conversation_id: str) -> None:
+    """From now on every new line is also shown elsewhere: a `mirror` job comes with it."""
+    tx.execute(update(conversation).where(conversation.c.id == conversation_id).values(watched=True))
+
+
+def latest_of(tx: Connection, account_id: str) -> str | None:
+    """The conversation this account last spoke in."""
+    row = tx.execute(
+        select(conversation.c.id).where(conversation.c.account_id == account_id).order_by(conversation.c.updated_at.desc()).limit(1)
+    ).one_or_none()
+    return None if row is None else str(row.id)
 
 
 def get(tx: Connection, conversation_id: str) -> Row[Any]:
@@ -68,17 +99,21 @@ def get(tx: Connection, conversation_id: str) -> Row[Any]:
 def next_seq(tx: Connection, conversation_id: str, now: datetime, *, epoch: int | None = None) -> int:
     """The next number of the log, taken under the row's lock. With `epoch` it is the fence: raises Fenced unless the
     bot still controls the conversation at that epoch (a claim that is not committed yet is waited for)."""
+    return int(_advance(tx, conversation_id, now, epoch).last_seq)
+
+
+def _advance(tx: Connection, conversation_id: str, now: datetime, epoch: int | None) -> Row[Any]:
     statement = update(conversation).where(conversation.c.id == conversation_id)
     if epoch is not None:
         statement = statement.where(conversation.c.controller == "bot", conversation.c.control_epoch == epoch)
     row = tx.execute(
-        statement.values(last_seq=conversation.c.last_seq + 1, updated_at=now).returning(conversation.c.last_seq)
+        statement.values(last_seq=conversation.c.last_seq + 1, updated_at=now).returning(conversation.c.last_seq, conversation.c.watched)
     ).one_or_none()
     if row is None:
         if epoch is not None:
             raise Fenced("Somebody else speaks in this conversation now.")
         raise NotFound("There is no such conversation.")
-    return int(row.last_seq)
+    return row
 
 
 def hold_fence(tx: Connection, actor: Actor) -> None:
@@ -122,7 +157,8 @@ def append(
         ).one_or_none()
         if prior is not None:
             return int(prior.seq)
-    seq = next_seq(tx, conversation_id, now, epoch=epoch)
+    held = _advance(tx, conversation_id, now, epoch)
+    seq = int(held.last_seq)
     mid = mid or client_id or new_id()
     data: dict[str, Any] = dict(state) if state is not None else {"mid": mid, "role": role, "at": now.isoformat()}
     if state is None:
@@ -145,6 +181,8 @@ def append(
         )
     )
     announce(tx, "conversation", conversation_id)
+    if held.watched or kind == "state":  # a change of speaker may open a topic at the experts' desk
+        jobs.enqueue(tx, "mirror", {"conversation_id": conversation_id}, run_at=now, now=now, dedupe=f"mirror:{conversation_id}")
     return seq
 
 
@@ -187,6 +225,32 @@ def mint_action(
         )
     )
     return action_id
+
+
+def keep_action(
+    tx: Connection,
+    action_id: str,
+    conversation_id: str,
+    verb: str,
+    params: Mapping[str, Any],
+    now: datetime,
+    *,
+    account_id: str | None = None,
+) -> None:
+    """The same with an id of the caller's, who has derived it from the message it is on: twice is once."""
+    tx.execute(
+        upsert(tx)(action)
+        .values(
+            id=action_id,
+            conversation_id=conversation_id,
+            verb=verb,
+            params=dict(params),
+            account_id=account_id,
+            expires_at=now + ACTION_LIFE,
+            created_at=now,
+        )
+        .on_conflict_do_nothing(index_elements=["id"])
+    )
 
 
 def find_action(tx: Connection, actor: Actor, action_id: str, now: datetime) -> Row[Any]:

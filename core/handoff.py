@@ -185,7 +185,7 @@ def reply(engine: Engine, actor: Actor, conversation_id: str, text: str, *, clie
         return seq
 
 
-def note(engine: Engine, actor: Actor, conversation_id: str, text: str) -> int:
+def note(engine: Engine, actor: Actor, conversation_id: str, text: str, *, client_id: str | None = None) -> int:
     """A line only the staff can ever read."""
     _need_desk(actor)
     cleaned = conversations.check_text(text)
@@ -199,6 +199,7 @@ def note(engine: Engine, actor: Actor, conversation_id: str, text: str) -> int:
             kind="note",
             audience="staff",
             author_id=actor.account_id,
+            client_id=client_id,
         )
 
 
@@ -244,21 +245,25 @@ def _to_bot(tx: Connection, held: Row[Any], now: datetime) -> dict[str, Any]:
 def packet(engine: Engine, conversation_id: str) -> dict[str, Any]:
     """What an expert needs before the first word, made from facts: the trip, the cart with prices, the bookings."""
     with engine.db.read() as tx:
-        row = conversations.get(tx, conversation_id)
-        person = tx.execute(select(account).where(account.c.id == row.account_id)).one()
-        rows = tx.execute(select(booking).where(booking.c.conversation_id == conversation_id).order_by(booking.c.created_at.desc())).all()
-        waiting = open_handoff(tx, conversation_id)
-        return {
-            "conversation_id": conversation_id,
-            "controller": row.controller,
-            "expert_id": row.controller_expert_id,
-            "epoch": row.control_epoch,
-            "traveler": {"name": person.display_name, "email": person.email, "locale": row.locale, "visitor": person.visitor},
-            "trip": trips.facts(tx, conversation_id),
-            "cart": carts.view(tx, conversation_id),
-            "bookings": [facts_of(one) for one in rows],
-            "handoff": None if waiting is None else {"reason": waiting.reason, "note": waiting.note, "status": waiting.status},
-        }
+        return packet_of(tx, conversation_id)
+
+
+def packet_of(tx: Connection, conversation_id: str) -> dict[str, Any]:
+    row = conversations.get(tx, conversation_id)
+    person = tx.execute(select(account).where(account.c.id == row.account_id)).one()
+    rows = tx.execute(select(booking).where(booking.c.conversation_id == conversation_id).order_by(booking.c.created_at.desc())).all()
+    waiting = open_handoff(tx, conversation_id)
+    return {
+        "conversation_id": conversation_id,
+        "controller": row.controller,
+        "expert_id": row.controller_expert_id,
+        "epoch": row.control_epoch,
+        "traveler": {"name": person.display_name, "email": person.email, "locale": row.locale, "visitor": person.visitor},
+        "trip": trips.facts(tx, conversation_id),
+        "cart": carts.view(tx, conversation_id),
+        "bookings": [facts_of(one) for one in rows],
+        "handoff": None if waiting is None else {"reason": waiting.reason, "note": waiting.note, "status": waiting.status},
+    }
 
 
 def sweep(engine: Engine, *, abandoned_after: timedelta = timedelta(days=2)) -> int:

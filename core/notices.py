@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from core import jobs
+from core import identities, jobs
 from core.conversations import append
 from core.db import announce, fingerprint, upsert
 from core.schema import account, account_role, audit_log, outbound
@@ -42,8 +42,14 @@ def send(
     now: datetime,
     key: str,
     conversation_id: str | None = None,
+    lane: str = "",
+    epoch: int | None = None,
 ) -> None:
-    """Queue one message to the outside, once per `key`; a delivery worker sends it after the commit."""
+    """Queue one message to the outside, once per `key`; a delivery worker sends it after the commit.
+
+    Messages of one `lane` go out in order, one at a time; those without one (mail, SMS) in any order. With `epoch` it
+    only goes out while the bot still controls the conversation at that epoch.
+    """
     tx.execute(
         upsert(tx)(outbound)
         .values(
@@ -53,17 +59,33 @@ def send(
             notice=notice,
             content=dict(content),
             conversation_id=conversation_id,
+            lane=lane[:200],
+            epoch=epoch,
             not_before=now,
             created_at=now,
         )
         .on_conflict_do_nothing(index_elements=["key"])
     )
-    jobs.enqueue(tx, "deliver", {}, run_at=now, now=now, dedupe="deliver")
+    if lane:
+        jobs.enqueue(tx, "send", {"lane": lane}, run_at=now, now=now, dedupe=f"send:{lane}"[:200])
+    else:
+        jobs.enqueue(tx, "deliver", {}, run_at=now, now=now, dedupe="deliver")
 
 
 def tell_provider(tx: Connection, provider: Any, notice: str, facts: Mapping[str, Any], now: datetime, *, key: str) -> None:
-    """The provider's inbox page is woken, and everybody of the provider who has an address gets a mail."""
+    """The provider's inbox page is woken; everybody of the provider gets a mail, and a message in the chats they have linked."""
     announce(tx, "provider", provider.id)
+    for chat in identities.chats_of_provider(tx, provider.id):
+        send(
+            tx,
+            channel=chat.channel,
+            address=chat.chat_id,
+            notice=notice,
+            content={"facts": dict(facts), "account_id": chat.account_id, "locale": chat.locale},
+            now=now,
+            key=f"{key}:{chat.channel}:{chat.workspace}:{chat.chat_id}",
+            lane=identities.lane_of(chat.channel, chat.workspace, chat.chat_id),
+        )
     staff = tx.execute(
         select(account.c.email)
         .join(account_role, account_role.c.account_id == account.c.id)

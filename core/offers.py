@@ -271,7 +271,8 @@ def ask_again(engine: Engine, actor: Actor, offer_id: str, *, amount: int, messa
         ask = Ask(row.product_id, row.option_id, made.local_date, made.end_date, made.local_start, row.units, row.quantity)
         wish = _make(tx, request, row, actor, "traveler", ask, amount, message, respond_by, now)
         move_request(tx, request, "ask_again", actor, now, respond_by=respond_by)
-        _tell_provider(tx, row, "offer_countered", {**_view(wish), "message": message}, f"wish:{wish.id}", now)
+        asked = {**_view(wish), "message": message, "request_id": request.id}
+        _tell_provider(tx, row, "offer_countered", asked, f"wish:{wish.id}", now)
         facts = {**bookings.facts_of(row), **_view(wish), "provider": owner.name, "respond_by": respond_by.isoformat()}
         notices.tell(tx, row.conversation_id, "wish_sent", facts, now, key=f"wish:{wish.id}")
         jobs.enqueue(tx, "request.deadline", {"request_id": request.id}, run_at=respond_by, now=now, dedupe=f"request:{request.id}")

@@ -455,6 +455,7 @@ conversation = Table(
     Column("locale", String(16), nullable=False, server_default="en"),
     Column("currency", String(3), nullable=False, server_default="EUR"),
     Column("time_zone", String(64), nullable=False, server_default="UTC"),
+    Column("watched", Boolean, nullable=False, server_default=text("false")),  # shown in a chat elsewhere too: new lines go there
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False, index=True),
 )
@@ -584,8 +585,90 @@ outbound = Table(
     Column("not_before", Moment, nullable=False),
     Column("external_id", String(128)),
     Column("error", String(500)),
+    Column("lane", String(200), nullable=False, server_default=""),  # messages of one lane go out in order; "" for mail and SMS
+    Column("progress", Integer, nullable=False, server_default="0"),  # calls of this message that were made
+    Column("leased_until", Moment),  # while sending
     Column("created_at", Moment, nullable=False),
     Index("ix_outbound_due", "state", "not_before"),
+    Index("ix_outbound_lane", "lane", "state", "id"),
+)
+
+# ── doors to other people's messengers ────────────────────────────────────────────────────────────
+
+channel_identity = Table(
+    "channel_identity",
+    metadata,
+    _id(),
+    Column("channel", String(20), nullable=False),  # telegram, slack
+    Column("workspace", String(64), nullable=False),  # the bot's id, the team's id
+    Column("external_user_id", String(64), nullable=False),
+    _ref("account_id", "account.id", null=True),
+    Column("display_name", String(200), nullable=False, server_default=""),
+    Column("locale", String(16), nullable=False, server_default="en"),
+    Column("chat_id", String(64), nullable=False, server_default=""),  # where this person can be written to alone
+    Column("blocked_at", Moment),  # they do not want to hear from us there
+    Column("linked_at", Moment),  # by a single-use link; NULL for a visitor who just came
+    Column("created_at", Moment, nullable=False),
+    UniqueConstraint("channel", "workspace", "external_user_id"),
+)
+
+place = Table(
+    "place",
+    metadata,
+    _id(),
+    Column("channel", String(20), nullable=False),
+    Column("workspace", String(64), nullable=False),
+    Column("chat_id", String(64), nullable=False),
+    Column("thread_id", String(64), nullable=False, server_default=""),
+    Column(
+        "kind", String(10), nullable=False
+    ),  # private, group, desk (the whole group of the experts), topic (one conversation at the desk)
+    _ref("conversation_id", "conversation.id", null=True),
+    Column("shown_seq", Integer, nullable=False, server_default="0"),  # lines of the log up to here are on their way
+    Column("state", Json, nullable=False),  # what goes on here: a form being filled in line by line, a topic that was closed
+    Column("created_at", Moment, nullable=False),
+    UniqueConstraint("channel", "workspace", "chat_id", "thread_id"),
+)
+
+inbound = Table(
+    "inbound",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("channel", String(20), nullable=False),
+    Column("workspace", String(64), nullable=False),
+    Column("event_id", String(64), nullable=False),
+    Column("lane", String(200), nullable=False),  # events of one lane are dealt with in order
+    Column("kind", String(12), nullable=False),
+    Column("payload", Json, nullable=False),  # our own words for it, redacted
+    Column("state", String(10), nullable=False, server_default="new"),  # new, done, dead
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("error", String(500)),
+    Column("received_at", Moment, nullable=False),
+    UniqueConstraint("channel", "workspace", "event_id"),
+    Index("ix_inbound_lane", "state", "lane", "id"),
+)
+
+message_ref = Table(
+    "message_ref",
+    metadata,
+    Column("channel", String(20), nullable=False),
+    Column("workspace", String(64), nullable=False),
+    Column("chat_id", String(64), nullable=False),
+    Column("external_id", String(64), nullable=False),
+    Column("conversation_id", String(64), nullable=False, server_default="", index=True),
+    Column("seq", Integer, nullable=False, server_default="0"),  # the line of the log it shows; 0 for a card that shows no line
+    Column("subject", String(160), nullable=False, server_default="", index=True),  # request:<id>, booking:<id>, desk:<conversation id>
+    Column("version", String(40), nullable=False, server_default=""),  # the state of the subject it shows
+    Column("created_at", Moment, nullable=False),
+    PrimaryKeyConstraint("channel", "workspace", "chat_id", "external_id"),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String(200), primary_key=True),  # what only one process may do at a time: poll a bot, work on a lane
+    Column("owner", String(64), nullable=False),
+    Column("until", Moment, nullable=False),
 )
 
 # ── sale ──────────────────────────────────────────────────────────────────────────────────────────

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, insert, update
 
+from core import jobs
 from core.db import announce
 from core.engine import Actor
 from core.errors import WrongState
@@ -137,6 +138,7 @@ def move_request(tx: Connection, row: Any, event: str, actor: Actor, now: dateti
     over = move.target not in ("open", "countered")
     decided = {"decided_by": actor.account_id, "decided_at": now, "answer": answer[:1000]} if over else {}
     _swap(tx, booking_request, row.id, move, {**decided, **values})
+    jobs.enqueue(tx, "request.cards", {"request_id": row.id}, run_at=now, now=now, dedupe=f"cards:{row.id}")  # wherever it is shown
     return move.target
 
 

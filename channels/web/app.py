@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
@@ -25,9 +25,12 @@ def create_app(
     *,
     lifespans: Sequence[Lifespan] = (),
     mounts: Sequence[tuple[str, ASGIApp]] = (),
+    routers: Sequence[APIRouter] = (),
+    onward: tuple[str, ...] = (),
     allowance: Allowance | None = None,
 ) -> FastAPI:
-    """`lifespans` start with the app, in order, and end in reverse (workers, pollers); `mounts` are further doors by path."""
+    """`lifespans` start with the app, in order, and end in reverse (workers, pollers); `mounts` and
+    `routers` are further doors; `onward` names the messengers in which a conversation can go on."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -42,7 +45,7 @@ def create_app(
     app = FastAPI(title="Traveloure", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     errors.install(app)
     app.include_router(health.router(house))
-    app.include_router(chat.router(house, limits))
+    app.include_router(chat.router(house, limits, onward))
     app.include_router(webhooks.router(house))
     app.include_router(rest.router(house, limits))
     app.include_router(api_docs.router())
@@ -54,6 +57,8 @@ def create_app(
     app.include_router(payouts.router(house))
     app.include_router(desk.router(house))
     app.include_router(ops.router(house))
+    for one in routers:
+        app.include_router(one)
     app.mount("/static", Shelf(directory=STATIC), name="static")
     for path, door in mounts:
         app.mount(path, door)

@@ -17,7 +17,7 @@ from channels.web import session, uploads
 from channels.web.errors import SignInNeeded
 from channels.web.limits import Limits
 from channels.web.stream import MOST_SEQ, EventStream, Reader, follow, read_page
-from core import conversations, handoff, people
+from core import conversations, handoff, identities, people
 from core.engine import Actor, new_id
 from core.errors import Invalid, NotFound
 from core.schema import site
@@ -30,6 +30,7 @@ class Opening(BaseModel):
     site: str = Field("", max_length=64)
     locale: str = Field("en", max_length=35)
     time_zone: str = Field("UTC", max_length=64)
+    token: str = Field("", max_length=64)  # to go on with a conversation that began elsewhere: works once
 
 
 class Said(BaseModel):
@@ -45,7 +46,8 @@ class Wanted(BaseModel):
     want: bool = True
 
 
-def router(house: House, limits: Limits) -> APIRouter:
+def router(house: House, limits: Limits, onward: tuple[str, ...] = ()) -> APIRouter:
+    """`onward` names the messengers in which a conversation can go on."""
     api = APIRouter(prefix="/chat/v1")
     engine = house.engine
 
@@ -66,15 +68,26 @@ def router(house: House, limits: Limits) -> APIRouter:
     Traveler = Annotated[Actor, Depends(traveler)]
 
     @api.post("/session")
-    def open_session(request: Request, opening: Opening, authorization: Annotated[str, Header()] = "") -> dict[str, str]:
+    def open_session(request: Request, opening: Opening, authorization: Annotated[str, Header()] = "") -> dict[str, Any]:
+        made = opened(request, opening, authorization)
+        return {**made, "onward": list(onward)} if onward else dict(made)
+
+    def opened(request: Request, opening: Opening, authorization: str) -> dict[str, str]:
         known = _bearer(authorization)
-        if known is not None and known.conversation_id:
+        if known is not None and known.conversation_id and not opening.token:
             limits.check("sessions", known.conversation_id)
             now = engine.clock()
             with engine.db.write() as tx:
                 token = people.open_session(tx, known.account_id, "chat", now, conversation_id=known.conversation_id)
             return {"token": token, "conversation": known.conversation_id}
         limits.check("sessions", address(request))
+        if opening.token:
+            now = engine.clock()
+            with engine.db.write() as tx:
+                row = identities.use_token(tx, opening.token, "web", now)
+                conversation_id = str(row.params["conversation_id"])
+                token = people.open_session(tx, row.account_id, "chat", now, conversation_id=conversation_id)
+            return {"token": token, "conversation": conversation_id}
         with engine.db.read() as tx:
             ours = tx.execute(select(site.c.id).where(site.c.id == opening.site)).first() is not None
         locale = opening.locale if LOCALE.fullmatch(opening.locale) else "en"

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from channels.answers import read_answer
+from bot.answers import read_answer
 from channels.house import House
 from channels.web import session
 from channels.web.consoles import words

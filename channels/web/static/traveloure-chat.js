@@ -23,6 +23,8 @@ const WORDS = {
   person: 'Talk to a person',
   unwait: 'Stop waiting',
   back: 'Back to the assistant',
+  onward: 'Go on in Telegram',
+  onwardLink: 'Open Telegram',
   placeholder: 'Where would you like to go?',
   placeholderPerson: (name) => `Write to ${name}`,
   send: 'Send',
@@ -906,6 +908,14 @@ class Refused extends Error {
   }
 }
 
+/** A conversation handed over from elsewhere, in the part of the address that no server sees: taken out at once. */
+function handed() {
+  const match = /^#continue=([\w-]{20,64})$/.exec(location.hash);
+  if (!match) return '';
+  history.replaceState(null, '', location.pathname + location.search);
+  return match[1];
+}
+
 const WATCHDOG = 40_000; // pings come every 15 s
 const PATIENT = 40; // tries, some two minutes
 
@@ -956,16 +966,23 @@ class Line {
   /* session */
 
   async session() {
+    const token = new URL(this.base).origin === location.origin ? handed() : '';
     const known = kept.get(this.key);
-    if (known?.token && known.token !== this.dead) return known;
+    if (!token && known?.token && known.token !== this.dead) return known;
     return this.#locked(`${this.key}:session`, async () => {
       const meanwhile = kept.get(this.key); // another tab may have been faster
-      if (meanwhile?.token && meanwhile.token !== this.dead) return meanwhile;
-      const answer = await fetch(`${this.base}/chat/v1/session`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ site: this.site, locale: navigator.language, time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone }),
-      });
+      if (!token && meanwhile?.token && meanwhile.token !== this.dead) return meanwhile;
+      const open = (more) =>
+        fetch(`${this.base}/chat/v1/session`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ site: this.site, locale: navigator.language, time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone, ...more }),
+        });
+      let answer = await open(token ? { token } : {});
+      if (token && answer.status === 403) {
+        if (meanwhile?.token) return meanwhile; // that link was used before: go on with what is here
+        answer = await open({});
+      }
       if (!answer.ok) throw await refusal(answer);
       const made = await answer.json();
       kept.set(this.key, made);
@@ -1263,6 +1280,7 @@ export class TraveloureChat extends HTMLElement {
     ui.title = el('b', {}, name);
     ui.sub = el('span.sub-line', {}, WORDS.assistant);
     ui.ask = el('button.ask', { type: 'button', onclick: () => this.#askPerson() }, el('span', {}, WORDS.person));
+    ui.onward = el('button.ask', { type: 'button', hidden: true, onclick: () => this.#goOn() }, WORDS.onward);
     ui.banner = el('div.banner', { role: 'status', hidden: true });
     ui.log = el('div.log', { role: 'log', 'aria-live': 'polite', 'aria-label': WORDS.log, tabindex: 0 });
     ui.jump = el('button.jump', { type: 'button', hidden: true, onclick: () => this.#toBottom(true) }, icon('down'), WORDS.jump);
@@ -1277,7 +1295,7 @@ export class TraveloureChat extends HTMLElement {
       'section.panel',
       { role: 'dialog', 'aria-label': `${name} chat`, tabindex: -1, hidden: true },
       el('h2.sr', {}, WORDS.log),
-      el('div.top', {}, ui.face, el('div.who', {}, ui.title, el('div', {}, ui.sub, ui.ask)), this.hasAttribute('embedded') ? null : shut),
+      el('div.top', {}, ui.face, el('div.who', {}, ui.title, el('div', {}, ui.sub, ui.ask, ui.onward)), this.hasAttribute('embedded') ? null : shut),
       ui.banner,
       el('div.wrap', {}, ui.log, ui.jump),
       ui.typing,
@@ -1381,6 +1399,7 @@ export class TraveloureChat extends HTMLElement {
   }
 
   #ready() {
+    this.#ui.onward.hidden = !kept.get(this.#line.key)?.onward?.includes('telegram');
     this.#restoring = false;
     this.#ui.bones?.remove();
     this.#ui.log.removeAttribute('aria-busy');
@@ -1721,6 +1740,23 @@ export class TraveloureChat extends HTMLElement {
       this.#banner(error instanceof Refused ? error.message : WORDS.notSent, 'bad');
     } finally {
       ask.disabled = false;
+    }
+  }
+
+  /** The same conversation in a messenger: the link works once, so it is made when it is asked for. */
+  async #goOn() {
+    const { onward } = this.#ui;
+    onward.disabled = true;
+    try {
+      const { url } = await this.#line.post('/link');
+      const link = el('a.ask', { href: safe(url, location.href), target: '_blank', rel: 'noopener noreferrer' }, WORDS.onwardLink, el('span.sr', {}, ` ${WORDS.newTab}`));
+      link.addEventListener('click', () => link.replaceWith(onward), { once: true });
+      onward.replaceWith(link);
+      link.focus();
+    } catch (error) {
+      this.#banner(error instanceof Refused ? error.message : WORDS.notSent, 'bad');
+    } finally {
+      onward.disabled = false;
     }
   }
 

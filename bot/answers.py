@@ -108,13 +108,24 @@ def read_answer(text: str) -> Verdict | None:
     """ "approve" or "decline" where the whole text says so in words we know; None for everything else."""
     if not text.strip() or len(text) > MOST or "?" in text or "¿" in text:
         return None
+    said = meanings(fold(text))
+    return None if said is None else verdict_of(said)
+
+
+def meanings(folded: str) -> set[str] | None:
+    """What a folded text says, clause by clause; None where one word of it is not known."""
+    if re.search(r"\boui\b", folded) and re.search(r"\bsi\b", folded):
+        return None  # a yes in Spanish is an "if" in French
     said: set[str] = set()
-    for clause in re.split(r"[,.;:!…()\"\n\r\t]+|\s[-–—]+\s", fold(text)):
-        words = re.findall(rf"[{re.escape(EMOJI)}]|\w+|[^\w\s'-]", clause)
-        meanings = _read(words)
-        if meanings is None:
+    for clause in re.split(r"[,.;:!…()\"\n\r\t]+|\s[-–—]+\s", folded):
+        found = _read(re.findall(rf"[{re.escape(EMOJI)}]|\w+|[^\w\s'-]", clause))
+        if found is None:
             return None
-        said.update(meanings)
+        said.update(found)
+    return said
+
+
+def verdict_of(said: set[str]) -> Verdict | None:
     if "undecided" in said or {"approve", "decline"} <= said:
         return None
     if "approve" in said and "regret" not in said:
@@ -126,15 +137,15 @@ def read_answer(text: str) -> Verdict | None:
 
 def _read(words: list[str]) -> Iterable[str] | None:
     """What each stretch of one clause means, the longest known phrase first; None at the first word nobody taught us."""
-    meanings = []
+    found = []
     at = 0
     while at < len(words):
         for length in range(min(LONGEST, len(words) - at), 0, -1):
             meaning = PHRASES.get(tuple(words[at : at + length]))
             if meaning is not None:
-                meanings.append(meaning)
+                found.append(meaning)
                 at += length
                 break
         else:
             return None
-    return meanings
+    return found

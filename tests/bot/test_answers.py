@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from channels.answers import read_answer
+from bot.answers import read_answer
 
 APPROVE = """
 yes|Yes!|YES|yes please|Yes, confirmed.|Ok|okay thanks|Sure, no problem|No problem!|Of course|We can do that|Yes we can do it, thank you|

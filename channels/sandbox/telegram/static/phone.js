@@ -1,0 +1,262 @@
+// Plays the people of the stand-in. Everything that was written by anybody is set as text, never as markup.
+const meta = (name) => document.querySelector(`meta[name="phone-${name}"]`).content;
+const KEY = meta('key');
+const PREFIX = meta('prefix');
+const $ = (id) => document.getElementById(id);
+const headers = { 'x-phone-key': KEY, 'content-type': 'application/json' };
+const PEOPLE = ['Ana (traveler)', 'Marta (provider)', 'Jonas (expert)'];
+
+let people = [];
+let groups = [];
+let who = 0; // the person who holds the phone
+let chat = 0; // their private chat, or a group
+let have = '';
+let replyTo = 0;
+let thread = 0;
+
+async function post(act, body) {
+  const answer = await fetch(`${PREFIX}/phone/${act}`, { method: 'POST', headers, body: JSON.stringify(body) });
+  const said = await answer.json().catch(() => ({}));
+  if (!answer.ok) {
+    tell(said.error || 'That did not work.');
+    throw new Error(said.error);
+  }
+  return said.result;
+}
+
+function tell(text) {
+  $('alert').querySelector('p').textContent = text;
+  $('alert').showModal();
+}
+
+function el(tag, className, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+const KINDS = { bold: 'b', italic: 'i', underline: 'u', strikethrough: 's', code: 'code', pre: 'code', blockquote: 'i' };
+
+/** Text with its entities (UTF-16 offsets, which is what JavaScript counts in). */
+function rich(text, entities = []) {
+  const whole = document.createDocumentFragment();
+  const cuts = new Set([0, text.length]);
+  for (const one of entities) cuts.add(one.offset).add(one.offset + one.length);
+  const at = [...cuts].sort((a, b) => a - b);
+  for (let i = 0; i < at.length - 1; i += 1) {
+    let node = document.createTextNode(text.slice(at[i], at[i + 1]));
+    for (const one of entities) {
+      if (KINDS[one.type] && one.offset <= at[i] && one.offset + one.length >= at[i + 1]) {
+        const wrap = el(KINDS[one.type]);
+        wrap.append(node);
+        node = wrap;
+      }
+    }
+    whole.append(node);
+  }
+  return whole;
+}
+
+function safe(url) {
+  try {
+    const full = new URL(url, location.href);
+    return ['http:', 'https:'].includes(full.protocol) ? full.href : '#';
+  } catch {
+    return '#';
+  }
+}
+
+function drawn(message, bot) {
+  const mine = message.from.id === who;
+  const item = el('li', mine ? 'mine' : '');
+  const bubble = el('div', 'bubble');
+  if (!mine && message.from.id !== bot) bubble.append(el('small', '', message.from.first_name));
+  if (message.reply_to_message) {
+    bubble.append(el('div', 'quoted', message.reply_to_message.text || message.reply_to_message.caption || ''));
+  }
+  if (message.photo) {
+    const picture = el('img');
+    picture.src = `${PREFIX}/phone/photo/${encodeURIComponent(message.photo.at(-1).file_id)}`;
+    picture.alt = '';
+    bubble.append(picture);
+  }
+  const text = message.text ?? message.caption ?? '';
+  bubble.append(rich(text, message.entities ?? message.caption_entities ?? []));
+  if (message.edit_date) bubble.append(el('small', '', 'edited'));
+  item.append(bubble);
+  const rows = message.reply_markup?.inline_keyboard ?? [];
+  if (rows.length) {
+    const keys = el('div', 'keys');
+    rows.forEach((row, r) => {
+      const line = el('div');
+      row.forEach((one, c) => {
+        if (one.url) {
+          const link = el('a', '', one.text);
+          link.href = safe(one.url);
+          link.target = '_blank';
+          link.rel = 'noopener noreferrer';
+          line.append(link);
+        } else {
+          const key = el('button', '', one.text);
+          key.type = 'button';
+          key.addEventListener('click', () => press(message.message_id, r, c));
+          line.append(key);
+        }
+      });
+      keys.append(line);
+    });
+    item.append(keys);
+  }
+  if (!mine) {
+    const reply = el('button', 'reply', 'Reply');
+    reply.type = 'button';
+    reply.addEventListener('click', () => replying(message.message_id, text));
+    item.append(reply);
+  }
+  return item;
+}
+
+function replying(id, text) {
+  replyTo = id;
+  $('replying').hidden = !id;
+  $('replying').querySelector('span').textContent = id ? `Replying to: ${text.slice(0, 60)}` : '';
+  if (id) $('text').focus();
+}
+
+async function press(message, row, column) {
+  const said = await post('press', { who, chat: chat === who ? 0 : chat, message, row, column });
+  if (said?.text) {
+    if (said.show_alert) tell(said.text);
+    else $('state').textContent = said.text;
+  }
+}
+
+function menu() {
+  const bar = $('people');
+  bar.replaceChildren();
+  for (const one of people) bar.append(tab(one.name, one.id === chat, () => choose(one.id, one.id, one.name)));
+  for (const one of groups) {
+    const holder = one.members.includes(who) ? who : one.members[0];
+    bar.append(tab(one.title, one.id === chat, () => choose(holder, one.id, one.title)));
+  }
+}
+
+function tab(label, pressed, act) {
+  const button = el('button', '', label);
+  button.type = 'button';
+  button.setAttribute('aria-pressed', String(pressed));
+  button.addEventListener('click', act);
+  return button;
+}
+
+function choose(person, where, title) {
+  who = person;
+  $('text').disabled = false;
+  chat = where;
+  have = '';
+  thread = 0;
+  replying(0, '');
+  $('log').replaceChildren();
+  $('state').textContent = '';
+  const holder = people.find((one) => one.id === who)?.name ?? '';
+  $('title').textContent = where === person ? `${holder} and @${meta('bot')}` : `${title}, as ${holder}`;
+  menu();
+}
+
+async function load() {
+  const found = await (await fetch(`${PREFIX}/phone/chats`, { headers })).json();
+  people = found.people;
+  groups = found.groups;
+}
+
+async function follow() {
+  for (;;) {
+    const looking = chat;
+    try {
+      const answer = await fetch(`${PREFIX}/phone/chat/${looking}?have=${encodeURIComponent(have)}`, { headers });
+      if (answer.status === 403) {
+        $('state').textContent = 'The demo was started again: reload this page.';
+        return;
+      }
+      const found = await answer.json();
+      if (looking !== chat || !found.messages) continue;
+      have = found.have;
+      const log = $('log');
+      const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
+      log.replaceChildren(...found.messages.map((one) => drawn(one, found.bot)));
+      if (found.draft) {
+        const item = el('li', 'draft');
+        item.append(el('div', 'bubble', found.draft));
+        log.append(item);
+      }
+      thread = found.topics.filter((one) => !one.closed).at(-1)?.id ?? 0;
+      if (atEnd || found.messages.length < 3) log.scrollTop = log.scrollHeight;
+    } catch {
+      await new Promise((go) => setTimeout(go, 1000));
+    }
+  }
+}
+
+$('write').addEventListener('submit', async (event) => {
+  event.preventDefault();
+  const text = $('text').value.trim();
+  if (!text) return;
+  $('text').value = '';
+  $('state').textContent = '';
+  await post('say', { who, chat: chat === who ? 0 : chat, text, reply_to: replyTo, thread: chat === who ? 0 : thread });
+  replying(0, '');
+});
+$('text').addEventListener('keydown', (event) => {
+  if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
+    event.preventDefault();
+    $('write').requestSubmit();
+  }
+});
+$('no-reply').addEventListener('click', () => replying(0, ''));
+$('start').addEventListener('click', () => post('start', { who }));
+$('block').addEventListener('click', () => post('block', { who }));
+$('new-person').addEventListener('submit', async (event) => {
+  event.preventDefault();
+  const id = await post('person', { name: new FormData(event.target).get('name') });
+  event.target.reset();
+  await load();
+  choose(id, id, '');
+});
+$('new-group').addEventListener('submit', async (event) => {
+  event.preventDefault();
+  const given = new FormData(event.target);
+  const id = await post('group', { title: given.get('title'), forum: given.has('forum'), members: people.map((one) => one.id) });
+  event.target.reset();
+  await load();
+  choose(who, id, groups.find((one) => one.id === id).title);
+});
+
+for (const name of PEOPLE) await post('person', { name });
+await load();
+const link = new URLSearchParams(location.hash.slice(1)).get('start');
+const ana = people.find((one) => one.name.startsWith('Ana')) ?? people[0];
+choose(ana.id, ana.id, '');
+follow();
+if (link) {
+  history.replaceState(null, '', location.pathname);
+  opens(link);
+}
+
+/** A link that makes a chat somebody's: whose phone opens it is for the person here to say. */
+function opens(payload) {
+  const ask = $('whose');
+  ask.querySelector('div').replaceChildren(
+    ...people.map((one) => {
+      const button = el('button', '', one.name);
+      button.type = 'button';
+      button.addEventListener('click', async () => {
+        ask.close();
+        choose(one.id, one.id, '');
+        await post('start', { who: one.id, payload });
+      });
+      return button;
+    }),
+  );
+  ask.showModal();
+}
