@@ -52,6 +52,7 @@ def snapshot(engine: Engine, actor: Actor, before_seq: int) -> dict[str, Any]:
                 "reference": one["reference"],
                 "title": one["title"],
                 "date": one["date"],
+                **({"end_date": one["end_date"]} if one["end_date"] else {}),
                 "status": one["status"],
                 "price": price_text(one["amount"], one["currency"]),
             }

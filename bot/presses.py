@@ -161,7 +161,8 @@ def _add(desk: Desk, params: Mapping[str, Any], fields: Mapping[str, Any]) -> Pa
         _ask(desk, listed, asked, first, units)
         action = button("add_to_cart", "add", **{**params, "date": None, "end_date": None, "units": None})
         form = trip_tools.date_form(desk, listed.id, nights=listed.is_stay, action=action)
-        return [{**form, "title": listed.product.title, "date": params.get("date"), "end_date": params.get("end_date"), "units": units}]
+        shown = {"date": params.get("date") or known.get("start_date"), "end_date": params.get("end_date") or known.get("end_date")}
+        return [{**form, "title": listed.product.title, **shown, "units": units}]
     if first is None:
         raise Invalid("date", "Which day would you like?")
     ask = Ask(listed.id, params.get("option_id"), first, last if listed.is_stay else None, params.get("start") or "", units)

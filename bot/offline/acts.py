@@ -19,6 +19,9 @@ ACTS: Sequence[tuple[str, str]] = (
     ),
     ("paid", r"\b(?:i(?:'ve| have)? (?:just |already )?paid|payment (?:is )?(?:done|made|sent|went through)|i (?:just )?(?:did|made) the payment|did (?:it|the payment|my payment) (?:work|go through)|just paid|have paid)\b"),
     ("refund", r"\b(?:refunds?|money back|complain(?:t|ts|ing)?|dispute|chargeback|compensation|wheel ?chair|disabilit(?:y|ies)|allerg(?:y|ic|ies)|medical|visas?)\b"),
+    ("balance", r"\b(?:pay (?:off )?(?:the |my )?(?:rest|balance|remainder|remaining)|(?:the |my )?(?:balance|remainder)\b(?! of power)|outstanding (?:amount|sum|payment)|(?:do|does|what) (?:i|we|do i|do we) (?:still )?owe|still (?:owe|to pay|(?:have|need) to pay)|left to pay)\b"),
+    ("deposit", r"\b(?:(?:pay|put down|leave|with|just|only) (?:just |only )?(?:a |the )?deposit|deposit (?:now|first|only)|pay (?:a )?part(?:ly)? now)\b"),
+    ("rebook", r"\b(?:change|move|reschedule|switch|make|update|modify|postpone|shift|push|bring)\b.{0,40}\b(?:booking|reservation|trv-\w+)\b|\b(?:reschedule|postpone)\b"),
     ("cancel", r"\bcancel(?:l?ing|led|l?ations?)?\b|\bcall (?:it|that) off\b"),
     ("trips", r"\b(?:confirm|check|verify|see if|make sure|double[- ]check)\b.*\b(?:reservation|booking|booked)\b(?! for (?:a|two|\d))|\b(?:my|our|show|see) (?:\w+ )?(?:bookings?|reservations?|trips?|itinerary|vouchers?|orders?)\b|\bbooking reference\b|\bwhat (?:have|did) (?:i|we) (?:booked|book)\b|\bstatus of (?:my|the|our)\b|\b(?:is|was) (?:it|my booking|the request) (?:confirmed|approved)\b"),
     ("promo", r"\b(?:promo(?:tion)?|discount|voucher|coupon)(?: ?code)?\b|\bcode\b"),
@@ -183,7 +186,9 @@ def decide_act(goal: Goal, act: str | None, clause: str, named_before: bool, top
         return "how_pay"
     if LANGUAGE.search(clause):
         return "language"
-    if act in ("human", "paid", "refund", "trips", "promo", "restart") or (act == "help" and not (goal.kind or _narrows(goal.needs))):
+    if act in ("human", "paid", "refund", "balance", "deposit", "rebook", "trips", "promo", "restart") or (
+        act == "help" and not (goal.kind or _narrows(goal.needs))
+    ):
         return act
     if "deny" in goal.speech and "book" in goal.speech and act in ("checkout", "add", None) and not goal.says_something:
         return "no"

@@ -86,6 +86,40 @@ def cancel(goal: Goal, scene: Scene) -> Script:
     return phrases.CANCEL.format(title=confirmed[0]["title"]) if made.get("ok") else phrases.refused(made)
 
 
+def rebook(goal: Goal, scene: Scene) -> Script:
+    """Another day, time or party of something that is booked: what it costs first, and then the traveler's own yes."""
+    booked = [one for one in scene.facts.get("bookings") or () if one["status"] == "CONFIRMED"]
+    if not booked:
+        return (yield from change(replace(goal, act="change"), scene))
+    said = fold(goal.text)
+    meant = [one for one in booked if one["reference"].lower() in said]
+    meant = meant or [one for one in booked if any(word in fold(one["title"]).split() for word in goal.words.split())]
+    meant = meant or (booked if len(booked) == 1 else [])
+    changes = changes_of(goal, meant[0], "stay" if meant[0].get("end_date") else None, scene) if len(meant) == 1 else {}
+    if not changes:
+        yield do("show_trips")
+        return phrases.CHANGE_WHICH
+    changes.pop("quantity", None)
+    made = yield do("propose_change", booking=meant[0]["reference"], **changes)
+    return phrases.CHANGE_BOOKED.format(title=meant[0]["title"]) if made.get("ok") else phrases.refused(made)
+
+
+def pay_balance(goal: Goal, scene: Scene) -> Script:
+    """The rest of what was booked with a deposit; where several could be meant, the list of them."""
+    shown = yield do("show_trips")
+    owing = [one for one in shown.get("bookings") or () if one.get("still_to_pay")]
+    said = fold(goal.text)
+    meant = [one for one in owing if one["reference"].lower() in said]
+    meant = meant or [one for one in owing if any(word in fold(one["title"]).split() for word in goal.words.split())]
+    meant = meant or (owing if len(owing) == 1 else [])
+    if not owing:
+        return phrases.NOTHING_OWED
+    if len(meant) != 1:
+        return phrases.PAY_WHICH
+    made = yield do("pay_balance", booking=meant[0]["reference"])
+    return phrases.BALANCE.format(amount=made["amount"]) if made.get("ok") else phrases.refused(made)
+
+
 def use_promo(goal: Goal) -> Script:
     codes = [word.strip(".,!?\"'") for word in goal.text.split() if any(c.isdigit() for c in word) or word.isupper()]
     code = next((word for word in codes if len(word) >= 4), None) or next(

@@ -13,7 +13,7 @@ from typing import Any
 
 from bot.offline import phrases
 from bot.offline.adding import add
-from bot.offline.basket import cancel, change, check_out, remove, restart, use_promo
+from bot.offline.basket import cancel, change, check_out, pay_balance, rebook, remove, restart, use_promo
 from bot.offline.choosing import choose, other_time, tell_about, tell_if
 from bot.offline.clock import Clock
 from bot.offline.days import When
@@ -190,6 +190,12 @@ def _handle(goal: Goal, scene: Scene) -> Script:
             return (yield from use_promo(goal))
         case "cancel":
             return (yield from cancel(goal, scene))
+        case "rebook":
+            return (yield from rebook(goal, scene))
+        case "balance":
+            return (yield from pay_balance(goal, scene))
+        case "deposit":
+            return (yield from (check_out(scene) if scene.lines else pay_balance(goal, scene)))
         case "refund":
             yield do("ask_for_person", reason="policy", note=f"{goal.act}: {goal.text[:200]}")
             return phrases.POLICY_PERSON

@@ -41,7 +41,10 @@ def search(goal: Goal, scene: Scene) -> Script:
             return (yield from add(goal, scene, fitting[0]))
     wish = wish_of(goal, scene)
     if not wish["city"]:
-        return (yield from ask_city(goal, scene, wish))
+        homes = scene.lexicon.homes(str(wish.get("words") or ""))
+        if len(homes) != 1:
+            return (yield from ask_city(goal, scene, wish, homes))
+        wish = {**wish, "city": homes[0]}  # only one city sells what they name
     if (said := _said_again(wish, scene, goal)) is not None:
         return said
     return (yield from _run({**wish, "fill": False} if scene.several else wish, scene, goal))
@@ -182,9 +185,14 @@ def _nothing(wish: Mapping[str, Any], scene: Scene) -> Script:
     return phrases.NOTHING.format(place=place)
 
 
-def ask_city(goal: Goal, scene: Scene, wish: Mapping[str, Any]) -> Script:
+def ask_city(goal: Goal, scene: Scene, wish: Mapping[str, Any], homes: Sequence[str] = ()) -> Script:
+    """Where? `homes` are the cities that sell something of that name; they are offered first."""
     yield from note({**wish, "city": None, "start_time": goal.clock.at or goal.clock.first or None})
     yield do("ask_traveler", question="city")
+    if homes:
+        known = [scene.lexicon.names[home] for home in homes]
+        yield do("suggest_replies", replies=known[:4])
+        return phrases.ASK_HOME.format(cities=phrases.listed(known[:4]))
     yield do("suggest_replies", replies=city_names(scene)[:4])
     return phrases.ASK_CITY.format(cities=", ".join(city_names(scene)[:6]))
 

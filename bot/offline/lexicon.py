@@ -68,6 +68,17 @@ class Lexicon:
         )
         return str(best[2]) if best else None
 
+    def homes(self, words: str) -> list[str]:
+        """The cities that sell something whose title has all of these words (ids, the most such titles first)."""
+        wanted = [word for word in fold(words).split() if len(word) > 2]
+        counted: dict[str, int] = {}
+        for id, title in self.titles.items():
+            said = re.split(r"[^\w']+", title)
+            if wanted and all(any(_same_word(word, one) for one in said) for word in wanted):
+                city = str(self.rows[id].destination_id)
+                counted[city] = counted.get(city, 0) + 1
+        return sorted(counted, key=lambda city: (-counted[city], self.names.get(city, "")))
+
     def city_of(self, product_id: str) -> str | None:
         row = self.rows.get(product_id)
         return None if row is None else str(row.destination_id)
@@ -243,6 +254,15 @@ TOLD_SLOTS = ("area", "level", "cuisine", "sort")
 """A word that says where or how expensive is no name of a product."""
 
 MOST, HALF = 0.8, 0.5
+
+
+def _same_word(wanted: str, said: str) -> bool:
+    """One word of a title: the same, a longer form of it, or one slip away where it is long enough to tell."""
+    return (
+        wanted == said
+        or (len(wanted) > 3 and said.startswith(wanted))
+        or (len(wanted) > 5 and OSA.distance(wanted, said, score_cutoff=1) <= 1)
+    )
 
 
 def plain(tag: str) -> str:

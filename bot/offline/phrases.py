@@ -28,6 +28,7 @@ BACKWARDS = "The day you leave has to be after the day you arrive. When do you a
 START_FIRST = "One thing first: at what time would you like {title}? It is not in your cart yet."
 OTHER_CURRENCY = "Prices here are in {currency}, so I could not compare them with your budget."
 PAST = "{day} is in the past. Which day from today on would you like?"
+ASK_HOME = "I know that in {cities}. Which of them would you like?"
 ASK_CITY = "Where would you like to go? We sell in {cities} and more."
 UNKNOWN_CITY = "We have nothing in {city} yet. We sell in {cities}. Would one of these do?"
 WHERE_WE_ARE = "That is where we are now. What would you like to do next?"
@@ -83,6 +84,11 @@ POLICY_PERSON = "That needs a person, and I have told them what it is about."
 TRIPS = "Here is what you have booked and asked for:"
 CANCEL = "Here is what cancelling {title} would mean. Nothing is cancelled until you press the button or say yes."
 CANCEL_WHICH = "Which of these would you like to cancel? Use its button."
+CHANGE_WHICH = "Which of these would you like to change, and to which day or how many people? Its button asks for both."
+CHANGE_BOOKED = "Here is what changing {title} would mean. Nothing changes until you press the button or say yes."
+PAY_WHICH = "Which of these would you like to pay? Use its button."
+NOTHING_OWED = "Everything you have booked is paid."
+BALANCE = "Here is the page for the rest, {amount}."
 NO_TRIPS = "Nothing is booked yet."
 RESTARTED = "All right, a fresh start. Where would you like to go?"
 
@@ -236,6 +242,8 @@ def proposal(made: Mapping[str, Any]) -> str:
     start = "Some prices have changed since you added them. " if made.get("price_changes") else ""
     later = any("if_approved" in parts for parts in (made.get("totals") or {}).values())
     wait = " Requests are only paid once the provider has said yes." if later else ""
+    if made.get("or_deposit"):
+        wait += " A deposit is enough for now; the rest can be paid later."
     return f"{start}Here is exactly what you would book. Shall I confirm it? Tap Confirm (or say yes) and I hold your places.{wait}"
 
 
