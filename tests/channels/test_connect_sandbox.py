@@ -165,7 +165,10 @@ def test_only_this_page_may_act_and_what_cannot_be_is_said(bench: Bench, gateway
     account = onboarded(bench, gateway)
     foreign = bench.browser.post(page, data={"do": "disable", "id": account}, headers={"Origin": "https://evil.example"})
     assert foreign.status_code == 403
+    assert bench.browser.post(page, data={"do": "disable", "id": account}, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
     assert gateway.fetch_account(account).state == "active"
+    own = {"Origin": "null", "Sec-Fetch-Site": "same-origin"}  # what a browser sends from a page without a referrer
+    assert bench.browser.post(page, data={"do": "enable", "id": account}, headers=own).status_code == 303
     assert bench.press(page, do="dispute", id="ch_nothing").status_code == 409
     assert bench.press(page, do="nonsense", id=account).status_code == 303
     assert "Tejo Days" in bench.browser.get(page).text

@@ -254,9 +254,12 @@ class Sandbox:
 
 
 def _from_elsewhere(request: Request) -> bool:
-    """A form of another site: browsers name it, and nobody else is kept out by this."""
+    """A form of another site, as browsers tell it; nobody else is kept out by this. Our own pages send no referrer, so "null"."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
     origin = request.headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    return origin not in (None, "null") and urlsplit(str(origin)).netloc != request.headers.get("host")
 
 
 def _respond(page: Page) -> Response:
