@@ -180,15 +180,15 @@ def decide_act(goal: Goal, act: str | None, clause: str, named_before: bool, top
     """The act of a clause, where the words alone leave room."""
     chosen = goal.ordinal is not None or (goal.product is not None and goal.product_score >= 55)
     told = goal.party.said or goal.when.start or goal.when.nights or goal.clock.at or goal.rooms
+    if act in ("balance", "deposit", "rebook"):
+        return act
     if _elsewhere(goal, clause, chosen, topic):
         return "outside"
     if HOW_PAY.search(clause):
         return "how_pay"
     if LANGUAGE.search(clause):
         return "language"
-    if act in ("human", "paid", "refund", "balance", "deposit", "rebook", "trips", "promo", "restart") or (
-        act == "help" and not (goal.kind or _narrows(goal.needs))
-    ):
+    if act in ("human", "paid", "refund", "trips", "promo", "restart") or (act == "help" and not (goal.kind or _narrows(goal.needs))):
         return act
     if "deny" in goal.speech and "book" in goal.speech and act in ("checkout", "add", None) and not goal.says_something:
         return "no"

@@ -69,6 +69,7 @@ def test_a_deposit_now_the_rest_by_asking_and_another_day_in_between(shop: Engin
     assert "the rest, €72" in talk.say("what do I still owe? I want to pay the rest")
     pay(talk, gateway)
     assert titles(talk) == ["Thank you, the rest is paid"]
+    assert talk.say("what do I still owe?") == "Everything you have booked is paid."
     assert talk.say("pay the balance") == "Everything you have booked is paid."
 
 

@@ -54,7 +54,9 @@ def router(house: House) -> APIRouter:
                 state = payees.view(payees.find(tx, party, party_id))
                 balances = payouts.balances(tx, party, party_id, now)
                 shown.append(_party(party, party_id, reports.party_name(tx, party, party_id), state, balances, lines))
-        return page(request, "payouts.html", status=status, seat=seat, parties=shown, tone=tone, told=told)
+        busy = [one for one in shown if one["sums"] or one["lines"] or not one["unknown"]] if len(shown) > 1 else shown
+        quiet = [one for one in shown if one not in busy]
+        return page(request, "payouts.html", status=status, seat=seat, parties=busy, quiet=quiet, tone=tone, told=told)
 
     @api.get("")
     def overview(request: Request, seat: Payee, said: str = "") -> Response:
@@ -127,6 +129,7 @@ def _party(
         "title": title,
         "text": text,
         "needs": state["needs"],
+        "unknown": state["account"] is None,
         "can_set_up": state["state"] not in ("active", "rejected"),
         "sums": [
             {"currency": currency, **{key: Money(amount, currency).text() for key, amount in one.items()}, "owes": bool(one["debt"])}
