@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import tomllib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,8 +16,10 @@ import structlog
 from channels.bus import Bus
 from channels.house import House
 from channels.settings import Settings
+from core.affiliates import partners
 from core.db import Database
 from core.engine import Engine
+from core.errors import Invalid
 from core.payments.gateway import Gateway
 from core.settings import Rules
 
@@ -41,9 +44,21 @@ def build(settings: Settings, gateway: Gateway | None = None) -> House:
     database = Database(settings.database)
     bus = Bus()
     database.listen(bus.announced)
-    rules = replace(Rules(), public_url=settings.base_url, local_calendars=settings.local_calendars)
+    ids = partner_ids(settings)
+    rules = replace(Rules(), public_url=settings.base_url, local_calendars=settings.local_calendars, partner_ids=ids)
     engine = Engine(db=database, gateway=gateway or choose_gateway(settings), clock=now, rules=rules)
     return House(settings, engine, bus)
+
+
+def partner_ids(settings: Settings) -> Mapping[str, Mapping[str, str]]:
+    """The partners' ids from AFFILIATES_FILE; none where it is not set. Raises Invalid naming what is wrong in it."""
+    if settings.affiliates_file is None:
+        return {}
+    try:
+        given = tomllib.loads(settings.affiliates_file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise Invalid("AFFILIATES_FILE", f"{settings.affiliates_file} could not be read as TOML: {error}") from None
+    return partners.check_ids(given)
 
 
 def choose_gateway(settings: Settings) -> Gateway:

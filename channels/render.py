@@ -679,6 +679,13 @@ def _refund_sent(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
     return _status("info", words, title, text, [], buttons)
 
 
+def _partners(words: Words, part: Part) -> list[Wire]:
+    """Links out, with what has to be said about them in the same message, by code."""
+    buttons = [{"label": words.say("partners", "open", name=one["name"]), "url": one["url"], "style": "plain"} for one in part["items"]]
+    told = "commission" if any(one["commission"] for one in part["items"]) else "plain"
+    return _status("info", words, words.say("partners", "title"), words.say("partners", told), [], buttons)
+
+
 def _bookings(words: Words, part: Part) -> list[Wire]:
     lines = []
     for one in part["items"]:
@@ -738,6 +745,7 @@ DRAWERS: Mapping[str, Callable[[Words, Part], list[Wire]]] = {
     "date_form": _date_form,
     "contact_form": _contact_form,
     "offer_form": _offer_form,
+    "partners": _partners,
     "bookings": _bookings,
     "event": _event,
 }

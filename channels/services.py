@@ -14,6 +14,8 @@ from typing import Any
 from sqlalchemy import select
 
 from core import availability, bookings, conversations, pricing
+from core.affiliates import links as affiliate_links
+from core.affiliates.links import Trip
 from core.availability import Ask
 from core.carts import choose_start
 from core.catalogue import ADULT, Listing, listing
@@ -124,6 +126,31 @@ class PricingService:
         today = self._engine.clock().astimezone(availability.zone(listed)).date()
         priced = pricing.price(listed, ask, today=today)
         return {"amount": priced.total, "currency": priced.currency, "lines": [line.as_json() for line in priced.lines]}
+
+
+class AffiliateService:
+    """Links to partners for what is not sold here."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def generate_link(
+        self, *, item_type: str, destination: Any, date: Day | str | None = None, partner: str | None = None, **more: Any
+    ) -> dict[str, Any]:
+        """One link for a stay, activity, dining, flight, car or insurance at a destination (id, name or airport code) on a day.
+
+        `more` may be end_date, time, adults, children, what and origin (an airport's code). Returns url (a short address of
+        ours), partner, name, landing_url and commission, which says whether it has to be disclosed. Raises Invalid, NotFound.
+        """
+        strange = set(more) - {"end_date", "time", "adults", "children", "what", "origin"}
+        if strange:
+            raise Invalid(sorted(strange)[0], "A link takes end_date, time, adults, children, what and origin.")
+        end = more.pop("end_date", None)
+        trip = Trip(item_type, _id(destination), _day(date) if date else None, _day(end) if end else None, **more)
+        found = affiliate_links.offer(self._engine, None, trip, partner=partner)
+        if not found:
+            raise Invalid("item_type", "No partner has a page for that with what is known. Days or airport codes may be missing.")
+        return found[0]
 
 
 def _products_of(engine: Engine, provider_id: str) -> list[str]:

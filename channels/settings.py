@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     # calendars of providers: whether one may be on this very machine
     local_calendars: bool = Field(False, alias="LOCAL_CALENDARS")
 
+    # partners: a TOML file of ours with their ids, one table a partner
+    affiliates_file: Path | None = Field(None, alias="AFFILIATES_FILE")
+
     # messengers
     telegram_bot_token: SecretStr | None = Field(None, alias="TELEGRAM_BOT_TOKEN")
     telegram_api_url: str = Field("", alias="TELEGRAM_API_URL")  # a stand-in, or a Bot API server of your own

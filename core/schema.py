@@ -982,6 +982,32 @@ webhook_event = Table(
     Column("received_at", Moment, nullable=False),
 )
 
+# ── partners ──────────────────────────────────────────────────────────────────────────────────────
+
+affiliate_link = Table(
+    "affiliate_link",
+    metadata,
+    _id(),
+    Column("partner", String(40), nullable=False, index=True),
+    Column("item_type", String(20), nullable=False),
+    Column("landing_url", Text, nullable=False),  # without tracking, which is added at the click
+    Column("conversation_id", String(64), index=True),
+    Column("made_by", String(12), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("disabled_at", Moment),
+)
+
+affiliate_click = Table(
+    "affiliate_click",
+    metadata,
+    Column("id", String(32), primary_key=True),  # what the partner is told: says nothing about anybody
+    _ref("link_id", "affiliate_link.id"),
+    Column("at", Moment, nullable=False),
+    Column("kind", String(12), nullable=False),  # human counts; non_get, no_ua, bot, prefetch, subresource, duplicate do not
+    Column("agent", String(32), nullable=False),  # a digest
+    Column("prefix", String(50), nullable=False),  # of the address
+)
+
 # ── house keeping ─────────────────────────────────────────────────────────────────────────────────
 
 job = Table(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 
@@ -28,4 +29,5 @@ class Rules:
     visitor_spending_cap: int = 1_000_000  # 10,000.00 in a two-digit currency
     platform_fee_bps: int = 1200  # where no fee rule says otherwise
     local_calendars: bool = False  # whether a provider's other calendar may be on this very machine; for tests and demos
+    partner_ids: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # {partner: {id name: value}}
     public_url: str = "http://127.0.0.1:8000"  # DOMAIN_URL: the base of every link that leaves the house

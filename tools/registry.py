@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from core.db import fingerprint
 from core.errors import CoreError, Fenced
-from tools import availability, cancellations, cart, changes, handoff, payments, pricing, requests, search, trips
+from tools import affiliates, availability, cancellations, cart, changes, handoff, payments, pricing, requests, search, trips
 from tools.outcome import Desk, Outcome
 
 Access = Literal["READ", "WRITE"]
@@ -84,6 +84,7 @@ TRAVELER: tuple[Tool, ...] = (
     Tool(trips.note_trip, "WRITE"),
     Tool(trips.ask_traveler, "WRITE"),
     Tool(trips.suggest_replies, "READ"),
+    Tool(affiliates.find_partner_links, "WRITE"),
     Tool(handoff.ask_for_person, "WRITE"),
 )
 PROVIDER: tuple[Tool, ...] = (Tool(requests.pending_requests, "READ"), Tool(requests.answer_request, "WRITE"))

@@ -19,6 +19,7 @@ from bot.offline.clock import Clock
 from bot.offline.days import When
 from bot.offline.finding import again, inform, search, unknown_city
 from bot.offline.goal import Goal
+from bot.offline.partners import partner_links, sold_elsewhere
 from bot.offline.party import Party
 from bot.offline.paying import look_for_payment, tell_total
 from bot.offline.plan import Step, do, say
@@ -147,6 +148,8 @@ def _handle(goal: Goal, scene: Scene) -> Script:
         return (yield from add(goal, scene, str(focus)))
     if goal.needs.asks and goal.act not in ("search", "inform", "choose", "is_it") and (known := asked_about(goal, scene)):
         return (yield from tell(goal, scene, known))
+    if goal.act in ("search", "outside", "inform") and (others := sold_elsewhere(goal, scene)):
+        return (yield from partner_links(goal, scene, others))
     match goal.act:
         case "is_it":
             return (yield from tell_if(goal, scene))

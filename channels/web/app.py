@@ -11,7 +11,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
 from channels.house import House
-from channels.web import api_docs, calendars, chat, errors, health, pages, rest, uploads, webhooks
+from channels.web import api_docs, calendars, chat, errors, health, pages, redirects, rest, uploads, webhooks
 from channels.web.consoles import calendar, desk, ops, payouts, provider, signin
 from channels.web.guard import Guard, Origins
 from channels.web.limits import Allowance, Limits
@@ -55,6 +55,7 @@ def create_app(
     app.include_router(calendar.router(house))
     app.include_router(calendars.router(house, limits))
     app.include_router(payouts.router(house))
+    app.include_router(redirects.router(house, limits))
     app.include_router(desk.router(house))
     app.include_router(ops.router(house))
     for one in routers:

@@ -24,6 +24,7 @@ class Allowance:
     streams: str = "60/minute"
     sign_ins: str = "10/5 minutes"  # from one address
     calendars: str = "240/minute"  # read by one address
+    links: str = "120/minute"  # to partners, followed from one address
 
 
 SENTENCES = {
@@ -33,6 +34,7 @@ SENTENCES = {
     "uploads": "That is the most files we can take for now. Please try again in {wait}.",
     "streams": "This chat was opened too often. Please wait {wait}.",
     "calendars": "Too many calendars were read from here. Please try again in {wait}.",
+    "links": "Too many links were followed from here. Please try again in {wait}.",
     "sign_ins": "Too many tries. Please wait {wait} and use the newest link.",
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from channels.services import AvailabilityService, BookingBotService, PricingService
+from channels.services import AffiliateService, AvailabilityService, BookingBotService, PricingService
 from core.db import Database
 from core.engine import Engine
 from core.errors import Invalid, NotFound
@@ -75,3 +75,16 @@ def test_availability_and_prices_of_a_provider(shop: Engine) -> None:
     ]
     with pytest.raises(NotFound):
         AvailabilityService(shop).check_availability(provider="nobody", date="2026-11-28", quantity=1)
+
+
+def test_a_link_to_a_partner_is_made_from_what_is_known(shop: Engine) -> None:
+    service = AffiliateService(shop)
+    made = service.generate_link(item_type="stay", destination="lisbon", date="2026-12-05")
+    assert (made["partner"], made["commission"]) == ("booking_com", False)
+    assert made["url"].startswith("http://127.0.0.1:8000/r/")
+    assert "checkin=2026-12-05" in made["landing_url"]
+    assert service.generate_link(item_type="dining", destination=Thing("rome"), date="2026-12-05", adults=2)["partner"] == "opentable"
+    with pytest.raises(Invalid):
+        service.generate_link(item_type="flight", destination="rome", date="2026-12-05")
+    with pytest.raises(Invalid):
+        service.generate_link(item_type="stay", destination="lisbon", url="https://evil.example")
