@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
 
-.PHONY: run test check install lock bench drills clean help
+.PHONY: run test check lint install lock bench drills clean help
 
 help:
 	@echo "make run      start the demo on http://127.0.0.1:$(PORT)  (sets everything up first)"
 	@echo "make test     the whole test suite                      (sets everything up first)"
 	@echo "make install  everything for development into $(VENV)"
+	@echo "make lint     lint, types and import contracts alone"
 	@echo "make check    lint, types, import contracts and the fast tests, in under a minute"
 	@echo "make bench    the benchmarks;   make drills   the crash, race and attack runs"
 
@@ -20,12 +21,14 @@ test: $(VENV)/.dev
 	@$(BIN)/python -m tests.setup_machine
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: $(VENV)/.dev
+lint: $(VENV)/.dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/deptry . --no-ansi
+
+check: lint
 	@$(BIN)/python -m pytest -q -n 2 -m "not slow and not browser and not postgresql" $(ARGS)
 
 install: $(VENV)/.dev

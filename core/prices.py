@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import Connection, delete, insert, update
 
 from core import availability, pricing
 from core.availability import Ask
@@ -18,7 +18,9 @@ from core.catalogue import ADULT, Listing, listing
 from core.db import announce
 from core.engine import Actor, Engine, new_id
 from core.errors import Invalid, NotFound, Refused
+from core.fees import platform_fee
 from core.schema import audit_log, product, rate, rate_plan
+from core.settings import Rules
 
 SAMPLES = (1, 2, 4)
 
@@ -100,8 +102,8 @@ def change(
         fresh = listing(tx, product_id)
         tx.execute(update(product).where(product.c.id == product_id).values(from_amount=_from(fresh)))
         announce(tx, "provider", listed.provider.id)
-    today = now.astimezone(availability.zone(fresh)).date()
-    return {"product": product_id, "option": option.id, "currency": option.plan.currency, "samples": samples(fresh, option.id, today)}
+        shown = samples(tx, engine.rules, fresh, option.id, now.astimezone(availability.zone(fresh)).date())
+    return {"product": product_id, "option": option.id, "currency": option.plan.currency, "samples": shown}
 
 
 def _from(listed: Listing) -> int | None:
@@ -110,8 +112,11 @@ def _from(listed: Listing) -> int | None:
     return min(bases, default=None)
 
 
-def samples(listed: Listing, option_id: str, today: date) -> list[dict[str, Any]]:
-    """What one, two and four adults pay a week from now (stays: for two nights), with the lines."""
+def samples(tx: Connection, rules: Rules, listed: Listing, option_id: str, today: date) -> list[dict[str, Any]]:
+    """What one, two and four adults pay a week from now (stays: for two nights), with the lines and how it is split.
+
+    "fee" is the platform's part and "payout" what the provider receives of the total, taxes included; minor units.
+    """
     option = listed.option(option_id)
     day = today + timedelta(days=7)
     end = day + timedelta(days=2) if listed.is_stay else None
@@ -119,5 +124,15 @@ def samples(listed: Listing, option_id: str, today: date) -> list[dict[str, Any]
     shown = []
     for people in SAMPLES:
         priced = pricing.price(listed, Ask(listed.id, option.id, day, end, start, {ADULT: people}), today=today)
-        shown.append({"party": people, "date": day.isoformat(), "total": priced.total, "lines": [line.as_json() for line in priced.lines]})
+        fee = platform_fee(tx, rules, provider_id=listed.provider.id, kind=listed.product.kind, amount=priced.total, tax=priced.tax)
+        shown.append(
+            {
+                "party": people,
+                "date": day.isoformat(),
+                "total": priced.total,
+                "fee": fee,
+                "payout": priced.total - fee,
+                "lines": [line.as_json() for line in priced.lines],
+            }
+        )
     return shown

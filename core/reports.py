@@ -27,6 +27,7 @@ from core.schema import (
     provider,
     rate_plan,
 )
+from core.travelers import names_of
 
 
 def featured(engine: Engine, *, limit: int = 6) -> list[Any]:
@@ -145,6 +146,7 @@ def upcoming_bookings(engine: Engine, providers: Sequence[str] | None, *, limit:
                 **facts_of(row),
                 "traveler": str(row.contact.get("name", "")),
                 "requests": str(row.contact.get("requests", "")),
+                "travelers": names_of(row),
                 "starts_at": row.starts_at,
                 "payout": row.amount - row.fee_amount,
             }

@@ -746,7 +746,7 @@ booking = Table(
     Column("pay_at_provider", Boolean, nullable=False),
     Column("deposit_amount", BigInteger, nullable=False),  # equals amount where all is due now
     Column("balance_due_at", Moment),
-    Column("contact", Json, nullable=False),  # {"name", "email", "requests"}
+    Column("contact", Json, nullable=False),  # {"name", "email", "requests", "travelers"?: [name]}
     Column("expert_id", String(64)),
     Column("pay_by", Moment),  # ON_HOLD: paid by then or gone; CONFIRMED: the rest paid by then or cancelled
     Column("version", Integer, nullable=False, server_default="1"),

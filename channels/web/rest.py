@@ -16,7 +16,7 @@ from sqlalchemy import select
 from channels.house import House
 from channels.web.errors import SignInNeeded
 from channels.web.limits import Limits
-from core import availability, bookings, carts, catalogue, conversations, offers, people, prices, requests, search
+from core import availability, bookings, carts, catalogue, conversations, offers, people, prices, requests, search, travelers
 from core.availability import Ask
 from core.engine import Actor
 from core.errors import Invalid, NotAllowed, NotFound
@@ -73,6 +73,12 @@ class PaymentIntent(Strict):
 
     booking: str | None = Field(None, max_length=64)
     payment_id: str | None = Field(None, max_length=64)
+
+
+class Travelers(Strict):
+    """The names of who comes along; the list replaces the one before."""
+
+    travelers: list[Annotated[str, Field(max_length=200)]] = Field(max_length=500, examples=[["Anna Meyer", "Tom Meyer"]])
 
 
 class Confirm(Strict):
@@ -267,6 +273,11 @@ def router(house: House, limits: Limits) -> APIRouter:
         if found is None:
             raise NotFound("There is no such payment of yours.")
         return str(found)
+
+    @operation("PUT", "/bookings/{booking_id}/travelers/", "name_travelers")
+    def name_travelers(booking_id: str, body: Travelers, who: Signed) -> dict[str, Any]:
+        """Say who comes along on a booking (id or reference) of yours, for the provider's list; as often as you like until it begins."""
+        return travelers.give_names(engine, who.actor(), booking_id, body.travelers)
 
     @operation("GET", "/bookings/user/{user_id}/", "list_bookings")
     def list_bookings(

@@ -143,6 +143,16 @@ def test_bookings_are_ones_own_and_come_in_pages(live: Live) -> None:
     assert bob.post("/api/bookings/confirm/", json={"payment_id": payment_id}).status_code == 404
 
 
+def test_names_of_travelers_are_told_by_those_who_booked(live: Live) -> None:
+    ana, bob = as_(live, "ana"), as_(live, "bob")
+    (made,) = ana.post("/api/bookings/process-cart/", json={"items": [SAIL], "contact": ANA}).json()["bookings"]
+    path = f"/api/bookings/{made['reference']}/travelers/"
+    assert bob.put(path, json={"travelers": ["Bob"]}).status_code == 404
+    assert ana.put(path, json={"travelers": ["Ana Silva", "Tom Meyer"]}).json()["travelers"] == ["Ana Silva", "Tom Meyer"]
+    many = ana.put(path, json={"travelers": ["A", "B", "C"]})
+    assert (many.status_code, many.json()["field"]) == (422, "travelers")
+
+
 def test_availability_says_days_places_and_ranges(live: Live) -> None:
     ana = as_(live, "ana")
     ana.post("/api/bookings/process-cart/", json={"items": [{**SAIL, "units": {"ADULT": 9}}], "contact": ANA})
@@ -165,6 +175,7 @@ def test_a_provider_changes_prices_and_sees_what_people_pay(live: Live) -> None:
     assert ana.patch(path, json=body).status_code == 404
     shown = marta.patch(path, json=body).json()
     assert [(one["party"], one["total"]) for one in shown["samples"]] == [(1, 5000), (2, 10000), (4, 20000)]
+    assert [(one["fee"], one["payout"]) for one in shown["samples"]] == [(600, 4400), (1200, 8800), (2400, 17600)]
     saturday = ana.get("/api/catalogue/search/", params={"city": "lisbon", "words": "sail", "from": DAY, "adults": 2}).json()["offers"]
     assert [(one["product"], one["amount"]) for one in saturday] == [("sunset-sail", 12000)]
     assert marta.patch(path, json={"product": "trastevere-loft", "amount": 1}).status_code == 404

@@ -224,6 +224,7 @@ def _booking(one: dict[str, Any]) -> dict[str, Any]:
         "amount": Money(one["amount"], one["currency"]).text(),
         "payout": Money(one.get("payout", one["amount"]), one["currency"]).text(),
         "requests": one.get("requests", ""),
+        "travelers": ", ".join(one.get("travelers", [])),
         "at_provider": one["pay_at_provider"],
     }
 
