@@ -27,14 +27,18 @@ def router(house: House) -> APIRouter:
             seat=seat,
             health=reports.health(house.engine),
             dead=reports.dead_jobs(house.engine),
-            mails=[_mail(row) for row in reports.messages_out(house.engine)],
+            mails=[_mail(row, house) for row in reports.messages_out(house.engine)],
         )
 
     return api
 
 
-def _mail(row: Any) -> dict[str, Any]:
+def _mail(row: Any, house: House) -> dict[str, Any]:
     content = dict(row.content)
+    links = content.pop("links", None)  # they open what is the traveler's own; where mail is only caught, this page is the mailbox
+    if links and house.settings.sandbox_payments:
+        paths = {"trips": links["trips"], **links["vouchers"]}
+        content["links"] = {name: f"{house.settings.base_url}{path}" for name, path in paths.items()}
     subject = str(content.pop("subject", "")) or row.notice.replace("_", " ").capitalize()
     body = content.pop("text", None) or content.pop("body", None)
     return {
