@@ -271,7 +271,7 @@ def test_a_voucher_shows_what_the_door_needs_and_scans(live: Live, ana: Actor, g
         "Thu 4 Mar 2027",
         "tejo@example.com",
         "<svg",
-        "Cancelling until Wed 3 Mar 2027, 00:00: free",
+        "Cancelling until Wed 3 Mar 2027, 09:00: free",
     ):
         assert fact in shown
     assert not re.search(r"\sstyle=|<script", shown)
