@@ -28,7 +28,7 @@ def wire(base_url: str, row: Any, locale: str, time_zone: str | None = None, *, 
     data = dict(row.data)
     if row.kind == "state":
         if data.get("text"):
-            data["text"] = phrase(locale, "states", data["text"]).format(expert=data.get("expert", ""))
+            data["text"] = Words(base_url, locale, time_zone).state(data)
         return data
     words = Words(base_url, locale, time_zone, trips)
     drawn = [one for part in data.get("parts", ()) for one in words.draw(part)]
@@ -90,6 +90,12 @@ class Words:
             if raw.get(key):
                 made[key] = raw[key]
         return made
+
+    def state(self, data: Mapping[str, Any]) -> str:
+        """Who speaks now, or how long it takes until somebody does."""
+        ahead = self.count("person", int(data.get("ahead") or 0))
+        opens = self.moment(data["opens_at"], None) if data.get("opens_at") else ""
+        return self.say("states", data["text"], expert=data.get("expert", ""), minutes=data.get("minutes", ""), ahead=ahead, opens=opens)
 
     def own_page(self) -> list[Wire]:
         """The way to everything the traveler has, where it is the traveler who reads."""
@@ -532,6 +538,16 @@ def _person_called(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]
     return [*told, {"type": "quick_replies", "items": buttons}]
 
 
+def _handed_back(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
+    """What came of talking to a person, in the traveler's words."""
+    lines = [_booking_line(words, one) for one in facts.get("bookings", ())]
+    if facts.get("lines"):
+        total = " + ".join(words.price(amount, currency) for currency, amount in facts.get("totals", {}).items())
+        lines.append(words.say("status", "handed_back_cart", lines=", ".join(facts["lines"]), total=total))
+    title = words.say("status", "handed_back", expert=facts.get("expert") or "")
+    return _status("info", words, title, "", lines, buttons)
+
+
 def _book_on_partner(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
     groups = [{"lines": [_line(words, line, with_button=False) for line in facts["lines"]]}]
     return [{"type": "summary", "title": words.say("events", "book_on_partner"), "groups": groups, "buttons": []}]
@@ -718,6 +734,7 @@ EVENTS: Mapping[str, Callable[[Words, Part, list[Wire]], list[Wire]]] = {
     "sold_out": _sold_out,
     "person_called": _person_called,
     "book_on_partner": _book_on_partner,
+    "handed_back": _handed_back,
     "payment_ready": _payment_ready,
     "booking_confirmed": _booking_confirmed,
     "booking_changed": _booking_changed,

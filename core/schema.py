@@ -133,7 +133,7 @@ expert = Table(
     _ref("team_id", "team.id", null=True),
     Column("languages", Json, nullable=False),  # ["en", "pt"]; [] means any
     Column("destinations", Json, nullable=False),  # destination ids; [] means any
-    Column("capacity", Integer, nullable=False, server_default="3"),  # conversations at once
+    Column("capacity", Integer, nullable=False, server_default="5"),  # conversations at once
     Column("away", Boolean, nullable=False, server_default=text("false")),
     Column("seen_at", Moment),
 )
@@ -608,6 +608,7 @@ handoff = Table(
     Column("destination", String(64), nullable=False, server_default=""),
     Column("wanted_expert_id", String(64)),  # a transfer to somebody; anybody may help out
     Column("transfers", Integer, nullable=False, server_default="0"),
+    Column("desk", String(20), nullable=False, server_default=""),  # the door it was claimed at
     Column("unattended_at", Moment),
     Index(
         "one_open_handoff",

@@ -16,7 +16,7 @@ branch_labels = None
 depends_on = None
 
 JSON = sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text()), "postgresql")
-HANDOFF = ("unattended_at", "transfers", "wanted_expert_id", "destination", "language", "triggers")
+HANDOFF = ("unattended_at", "desk", "transfers", "wanted_expert_id", "destination", "language", "triggers")
 
 
 def upgrade() -> None:
@@ -43,7 +43,7 @@ def upgrade() -> None:
         sa.Column("team_id", sa.String(length=64), nullable=True),
         sa.Column("languages", JSON, nullable=False),
         sa.Column("destinations", JSON, nullable=False),
-        sa.Column("capacity", sa.Integer(), server_default="3", nullable=False),
+        sa.Column("capacity", sa.Integer(), server_default="5", nullable=False),
         sa.Column("away", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
         sa.Column("seen_at", core.types.Moment(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_expert_account_id_account")),
@@ -66,6 +66,7 @@ def upgrade() -> None:
     op.add_column("handoff", sa.Column("destination", sa.String(length=64), server_default="", nullable=False))
     op.add_column("handoff", sa.Column("wanted_expert_id", sa.String(length=64), nullable=True))
     op.add_column("handoff", sa.Column("transfers", sa.Integer(), server_default="0", nullable=False))
+    op.add_column("handoff", sa.Column("desk", sa.String(length=20), server_default="", nullable=False))
     op.add_column("handoff", sa.Column("unattended_at", core.types.Moment(timezone=True), nullable=True))
 
 
