@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
-from core import counters, waits
+from core import counters
 from core.bookings import facts_of
 from core.engine import Engine
 from core.payments import ledger
@@ -18,7 +18,6 @@ from core.schema import (
     booking_request,
     conversation,
     destination,
-    handoff,
     job,
     message,
     option,
@@ -196,17 +195,6 @@ def recent_conversations(engine: Engine, *, limit: int = 40) -> list[dict[str, A
         }
         for row in rows
     ]
-
-
-def promises(engine: Engine, start: datetime, end: datetime) -> dict[str, int]:
-    """Waits that were promised in [start, end): {"given", "kept", "broken"}; those still running are in none of the last two."""
-    with engine.db.read() as tx:
-        rows = tx.execute(
-            select(handoff).where(handoff.c.queued_at >= start, handoff.c.queued_at < end, handoff.c.promise_at.is_not(None))
-        ).all()
-    now = engine.clock()
-    held = [waits.kept(row) if row.first_human_message_at or row.closed_at or row.promise_at < now else None for row in rows]
-    return {"given": len(rows), "kept": held.count(True), "broken": held.count(False)}
 
 
 # ── operations ────────────────────────────────────────────────────────────────────────────────────

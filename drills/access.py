@@ -108,7 +108,7 @@ ACCESS: dict[str, frozenset[str]] = {
         ),
         DESK,
     ),
-    "GET /ops": OPS,
+    **dict.fromkeys(("GET /ops", "GET /ops/figures.csv", "POST /ops/jobs/{job_id}/retry", "POST /ops/disputes/{dispute_id}/evidence"), OPS),
     **dict.fromkeys(("GET /api/catalogue/search", "GET /api/providers/{provider_id}/availability"), EVERYBODY),
     **dict.fromkeys(("POST /api/bookings/process-cart", "POST /api/booking-requests/submit"), SIGNED),
     **dict.fromkeys(
@@ -235,7 +235,14 @@ def world(db: Database, folder: Path) -> Iterator[World]:
     crew = Actor("paul", role="provider", provider_ids=("tejo",))
     with running(house) as live:
         keys: dict[str, dict[str, str]] = {}
-        ids: dict[str, str] = {"provider_id": "tejo", "party": "provider", "party_id": "tejo", "what": "remove"}
+        ids: dict[str, str] = {
+            "provider_id": "tejo",
+            "party": "provider",
+            "party_id": "tejo",
+            "job_id": "1",
+            "dispute_id": "dp_1",
+            "what": "remove",
+        }
         for role, name in (("traveler", f"Ana {LINKED}"), ("stranger", "Bo Other")):
             client, conversation_id = live.session()
             with engine.db.write() as tx:
