@@ -15,7 +15,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, messag
 
 from bot import memory
 from bot.context import Turn
-from core import conversations
+from core import conversations, handoff
 from core.engine import Actor, Engine
 from core.errors import Fenced
 from prompts import read
@@ -55,7 +55,7 @@ async def run_turn(
     text = _final_text(new, turn)
     parts: list[Mapping[str, Any]] = [{"type": "text", "text": text}, *turn.parts]
     usage = _usage(new)
-    return await asyncio.to_thread(
+    seq = await asyncio.to_thread(
         conversations.close_turn,
         engine,
         row,
@@ -65,6 +65,9 @@ async def run_turn(
         model=next(reversed(turn.models), ""),
         tokens=usage,
     )
+    if seq is not None:
+        await asyncio.to_thread(handoff.consider, engine, conversation_id, "\n".join(words))
+    return seq
 
 
 def _prepare(engine: Engine, row: Any, owner: str) -> tuple[Turn, list[BaseMessage], list[str]]:
@@ -140,6 +143,9 @@ async def _give_up(engine: Engine, row: Any, owner: str, cause: str) -> int | No
             {"type": "quick_replies", "items": [press("talk_to_person", "human")]},
         ]
         transcript = [message_to_dict(HumanMessage("\n".join(words))), message_to_dict(AIMessage(apology))]
-        return conversations.close_turn(engine, row, owner, parts, transcript=transcript, model="none")
+        seq = conversations.close_turn(engine, row, owner, parts, transcript=transcript, model="none")
+        if seq is not None:
+            handoff.consider(engine, row.conversation_id, "\n".join(words))
+        return seq
 
     return await asyncio.to_thread(close)

@@ -20,14 +20,17 @@ Part = Mapping[str, Any]
 Wire = dict[str, Any]
 
 
-def wire(base_url: str, row: Any, locale: str, time_zone: str | None = None) -> dict[str, Any]:
-    """A log row's data with every part ready to draw; state rows get their sentence. `row` has kind, data and created_at."""
+def wire(base_url: str, row: Any, locale: str, time_zone: str | None = None, *, trips: str = "") -> dict[str, Any]:
+    """A log row's data with every part ready to draw; state rows get their sentence. `row` has kind, data and created_at.
+
+    `trips` is the path of the traveler's own page, given only where the traveler reads: whoever has it can act for them.
+    """
     data = dict(row.data)
     if row.kind == "state":
         if data.get("text"):
-            data["text"] = phrase(locale, "states", data["text"]).format(expert=data.get("expert", ""))
+            data["text"] = Words(base_url, locale, time_zone).state(data)
         return data
-    words = Words(base_url, locale, time_zone)
+    words = Words(base_url, locale, time_zone, trips)
     drawn = [one for part in data.get("parts", ()) for one in words.draw(part)]
     if data.get("role") == "bot":
         drawn = [{**one, "text": _without_links(one["text"])} if one["type"] == "text" else one for one in drawn]
@@ -43,8 +46,9 @@ def _without_links(text: str) -> str:
 class Words:
     """Draws parts for one reader."""
 
-    def __init__(self, base_url: str, locale: str, time_zone: str | None = None) -> None:
+    def __init__(self, base_url: str, locale: str, time_zone: str | None = None, trips: str = "") -> None:
         self.base_url = base_url
+        self._trips = trips
         self.locale = locale if speaks(locale) else "en"  # one language a page: no English words around German dates
         self._babel = self.locale.replace("-", "_")
         self._zone = time_zone
@@ -86,6 +90,18 @@ class Words:
             if raw.get(key):
                 made[key] = raw[key]
         return made
+
+    def state(self, data: Mapping[str, Any]) -> str:
+        """Who speaks now, or how long it takes until somebody does."""
+        ahead = self.count("person", int(data.get("ahead") or 0))
+        opens = self.moment(data["opens_at"], None) if data.get("opens_at") else ""
+        return self.say("states", data["text"], expert=data.get("expert", ""), minutes=data.get("minutes", ""), ahead=ahead, opens=opens)
+
+    def own_page(self) -> list[Wire]:
+        """The way to everything the traveler has, where it is the traveler who reads."""
+        return (
+            [{"label": self.say("buttons", "open_trips"), "style": "plain", "url": f"{self.base_url}{self._trips}"}] if self._trips else []
+        )
 
     def draw(self, part: Part) -> list[Wire]:
         drawer = DRAWERS.get(str(part.get("type")))
@@ -522,6 +538,16 @@ def _person_called(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]
     return [*told, {"type": "quick_replies", "items": buttons}]
 
 
+def _handed_back(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
+    """What came of talking to a person, in the traveler's words."""
+    lines = [_booking_line(words, one) for one in facts.get("bookings", ())]
+    if facts.get("lines"):
+        total = " + ".join(words.price(amount, currency) for currency, amount in facts.get("totals", {}).items())
+        lines.append(words.say("status", "handed_back_cart", lines=", ".join(facts["lines"]), total=total))
+    title = words.say("status", "handed_back", expert=facts.get("expert") or "")
+    return _status("info", words, title, "", lines, buttons)
+
+
 def _book_on_partner(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
     groups = [{"lines": [_line(words, line, with_button=False) for line in facts["lines"]]}]
     return [{"type": "summary", "title": words.say("events", "book_on_partner"), "groups": groups, "buttons": []}]
@@ -576,7 +602,14 @@ def _booking_confirmed(words: Words, facts: Part, buttons: list[Wire]) -> list[W
         left = words.price(balance["amount"], balance["currency"])
         lines.append(words.say("status", "balance_left", amount=left, due=words.moment(balance["due_at"], None)))
     return _status(
-        "ok", words, words.say("status", "booking_confirmed"), text, lines, buttons, references=references, settles=facts.get("payment_id")
+        "ok",
+        words,
+        words.say("status", "booking_confirmed"),
+        text,
+        lines,
+        [*buttons, *words.own_page()],
+        references=references,
+        settles=facts.get("payment_id"),
     )
 
 
@@ -701,13 +734,14 @@ def _bookings(words: Words, part: Part) -> list[Wire]:
         if one.get("buttons"):
             line["buttons"] = [words.button(raw) for raw in one["buttons"]]
         lines.append(line)
-    return [{"type": "summary", "title": words.say("status", "bookings_title"), "groups": [{"lines": lines}], "buttons": []}]
+    return [{"type": "summary", "title": words.say("status", "bookings_title"), "groups": [{"lines": lines}], "buttons": words.own_page()}]
 
 
 EVENTS: Mapping[str, Callable[[Words, Part, list[Wire]], list[Wire]]] = {
     "sold_out": _sold_out,
     "person_called": _person_called,
     "book_on_partner": _book_on_partner,
+    "handed_back": _handed_back,
     "payment_ready": _payment_ready,
     "booking_confirmed": _booking_confirmed,
     "booking_changed": _booking_changed,

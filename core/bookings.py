@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from core import availability, carts, conversations, holds, jobs, notices, people, pricing
+from core import audit, availability, carts, conversations, holds, jobs, notices, people, pricing
 from core.catalogue import Listing, listings
 from core.db import fingerprint, once
 from core.engine import SYSTEM, Actor, Engine, new_id, new_reference
@@ -60,6 +60,8 @@ def propose_checkout(engine: Engine, actor: Actor) -> dict[str, Any]:
             proposal_id = make_proposal(tx, engine, actor, "checkout", terms, now)
         else:
             proposal_id = same.id
+        if actor.acting_for:
+            audit.record(tx, actor, "propose_checkout", f"conversation:{actor.conversation_id}", {"totals": terms["totals"]}, now)
         return {
             "proposal_id": proposal_id,
             "policies": {product_id: list(one.tiers) for product_id, one in listed.items()},

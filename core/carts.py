@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from core import availability, conversations, holds, pricing
+from core import audit, availability, conversations, holds, pricing
 from core.availability import Ask
 from core.catalogue import ADULT, Listing, Option, listing
 from core.db import announce, once
@@ -135,7 +135,14 @@ def _add(tx: Connection, engine: Engine, actor: Actor, ask: Ask, now: datetime) 
         )
     )
     _changed(tx, row.id)
+    _for_somebody(tx, actor, "add_to_cart", {"item": item_id, "title": values["title"], "amount": values["amount"]}, now)
     return {**view(tx, actor.conversation_id), "added": item_id}
+
+
+def _for_somebody(tx: Connection, actor: Actor, verb: str, detail: Mapping[str, Any], now: datetime) -> None:
+    """What an expert does for a traveler is written down with both names."""
+    if actor.acting_for:
+        audit.record(tx, actor, verb, f"conversation:{actor.conversation_id}", detail, now)
 
 
 def _priced(tx: Connection, engine: Engine, ask: Ask, promo: str | None, now: datetime) -> dict[str, Any]:
@@ -229,6 +236,8 @@ def change(engine: Engine, actor: Actor, item_id: str, changes: Mapping[str, Any
             values = _priced(tx, engine, ask, row.promo_code, now)
             tx.execute(update(cart_item).where(cart_item.c.id == item_id).values(**values))
             _changed(tx, row.id)
+            told = {"item": item_id, **{name: str(value) for name, value in changes.items()}, "amount": values["amount"]}
+            _for_somebody(tx, actor, "change_cart_line", told, now)
             return {**view(tx, actor.conversation_id), "changed": item_id}
 
         return once(tx, actor.key, {"item": item_id, **{k: str(v) for k, v in changes.items()}}, now, do)
@@ -255,6 +264,7 @@ def remove(engine: Engine, actor: Actor, item_id: str) -> dict[str, Any]:
             row, item = _own_item(tx, actor, item_id)
             tx.execute(delete(cart_item).where(cart_item.c.id == item_id))
             _changed(tx, row.id)
+            _for_somebody(tx, actor, "remove_from_cart", {"item": item_id, "title": item.title}, now)
             return {**view(tx, actor.conversation_id), "removed": item.title}
 
         return once(tx, actor.key, {"remove": item_id}, now, do)

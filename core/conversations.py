@@ -96,6 +96,19 @@ def get(tx: Connection, conversation_id: str) -> Row[Any]:
     return row
 
 
+def to_resume(tx: Connection, account_id: str) -> str:
+    """The conversation this person was in last, one on our own pages before others. Raises NotFound."""
+    row = tx.execute(
+        select(conversation.c.id)
+        .where(conversation.c.account_id == account_id)
+        .order_by((conversation.c.channel == "web").desc(), conversation.c.updated_at.desc(), conversation.c.id)
+        .limit(1)
+    ).one_or_none()
+    if row is None:
+        raise NotFound("There is no conversation to go back to.")
+    return str(row.id)
+
+
 def next_seq(tx: Connection, conversation_id: str, now: datetime, *, epoch: int | None = None) -> int:
     """The next number of the log, taken under the row's lock. With `epoch` it is the fence: raises Fenced unless the
     bot still controls the conversation at that epoch (a claim that is not committed yet is waited for)."""

@@ -113,3 +113,18 @@ def reclaim(tx: Connection, now: datetime) -> int:
 def dead(tx: Connection, *, limit: int = 50) -> Sequence[Any]:
     """Jobs that were given up, the newest first, for a person to look at."""
     return tx.execute(select(job).where(job.c.state == "dead").order_by(job.c.id.desc()).limit(limit)).all()
+
+
+def retry(tx: Connection, job_id: int, now: datetime) -> bool:
+    """Try a job that was given up once more, from the start; False where there is no such one, or the same one waits already."""
+    row = tx.execute(select(job).where(job.c.id == job_id, job.c.state == "dead").with_for_update()).one_or_none()
+    if row is None:
+        return False
+    if row.dedupe_key is not None:
+        twin = tx.execute(select(job.c.id).where(job.c.dedupe_key == row.dedupe_key, job.c.state == "ready")).first()
+        if twin is not None:
+            tx.execute(delete(job).where(job.c.id == job_id))
+            return False
+    tx.execute(update(job).where(job.c.id == job_id).values(state="ready", attempts=0, run_at=now, locked_until=None))
+    announce(tx, "job", row.kind)
+    return True

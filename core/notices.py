@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from core import identities, jobs
+from core import identities, jobs, links
 from core.conversations import append
 from core.db import announce, fingerprint, upsert
 from core.schema import account, account_role, audit_log, outbound
@@ -110,6 +110,8 @@ def alarm(tx: Connection, what: str, facts: Mapping[str, Any], now: datetime) ->
 
 
 def mail_traveler(tx: Connection, booking: Any, notice: str, facts: Mapping[str, Any], now: datetime, *, key: str) -> None:
+    """A mail about a booking. Beside the facts it has `links`, paths for the door to put its address before: the traveler's own
+    page, and the vouchers of what is confirmed."""
     email = (booking.contact or {}).get("email")
     if email:
         send(
@@ -117,7 +119,7 @@ def mail_traveler(tx: Connection, booking: Any, notice: str, facts: Mapping[str,
             channel="mail",
             address=email,
             notice=notice,
-            content=dict(facts),
+            content={**facts, "links": links.for_mail(tx, booking, facts, now)},
             now=now,
             key=key,
             conversation_id=booking.conversation_id,

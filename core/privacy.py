@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, Text, cast, delete, insert, or_, select, update
 
-from core import schema
+from core import links, schema
 from core.engine import Actor, Engine
 from core.errors import NotAllowed, NotFound, Refused
 
@@ -107,6 +107,7 @@ def erase(engine: Engine, actor: Actor, account_id: str) -> dict[str, int]:
             .where(schema.account.c.id == account_id)
             .values(display_name="", email=None, email_verified_at=None, phone=None, terms_accepted_at=None)
         )
+        links.end_all(tx, account_id)
         done["account"] = 1
         tx.execute(
             insert(schema.audit_log).values(

@@ -68,6 +68,7 @@ account = Table(
     Column("currency", String(3), nullable=False, server_default="EUR"),
     Column("visitor", Boolean, nullable=False, server_default=text("true")),
     Column("terms_accepted_at", Moment),
+    Column("links_epoch", Integer, nullable=False, server_default="0"),  # raised, every signed link given out before is over
     Column("created_at", Moment, nullable=False),
 )
 
@@ -102,6 +103,50 @@ link_token = Table(
     Column("params", Json, nullable=False),
     Column("expires_at", Moment, nullable=False),
     Column("used_at", Moment),
+)
+
+# What signs links: made with the schema, never shown.
+
+house_key = Table(
+    "house_key",
+    metadata,
+    Column("name", String(20), primary_key=True),
+    Column("secret", String(128), nullable=False),
+)
+
+# Who helps travelers: experts in teams with working hours. An expert is here while the desk says so every now and then.
+
+team = Table(
+    "team",
+    metadata,
+    _id(),
+    Column("name", String(120), nullable=False),
+    Column("time_zone", String(64), nullable=False, server_default="UTC"),
+    Column("hours", Json, nullable=False),  # {"0": [["09:00", "18:00"]], ...}, Monday is 0; {} means always
+    Column("holidays", Json, nullable=False),  # ISO days
+)
+
+expert = Table(
+    "expert",
+    metadata,
+    Column("account_id", String(64), ForeignKey("account.id"), primary_key=True),
+    _ref("team_id", "team.id", null=True),
+    Column("languages", Json, nullable=False),  # ["en", "pt"]; [] means any
+    Column("destinations", Json, nullable=False),  # destination ids; [] means any
+    Column("capacity", Integer, nullable=False, server_default="5"),  # conversations at once
+    Column("away", Boolean, nullable=False, server_default=text("false")),
+    Column("seen_at", Moment),
+)
+
+saved_reply = Table(
+    "saved_reply",
+    metadata,
+    _id(),
+    Column("name", String(80), nullable=False),
+    Column("body", String(2000), nullable=False),  # with {name}, {expert}, {total} ...
+    Column("locale", String(16), nullable=False, server_default="en"),
+    Column("created_by", String(64), nullable=False, server_default=""),
+    Column("created_at", Moment, nullable=False),
 )
 
 site = Table(
@@ -559,6 +604,13 @@ handoff = Table(
     Column("closed_at", Moment),
     Column("outcome", String(20)),
     Column("promise_at", Moment),
+    Column("triggers", Json),  # [{"reason", "by", "at"}, ...] in the order they came; only ever added to
+    Column("language", String(16), nullable=False, server_default="en"),
+    Column("destination", String(64), nullable=False, server_default=""),
+    Column("wanted_expert_id", String(64)),  # a transfer to somebody; anybody may help out
+    Column("transfers", Integer, nullable=False, server_default="0"),
+    Column("desk", String(20), nullable=False, server_default=""),  # the door it was claimed at
+    Column("unattended_at", Moment),
     Index(
         "one_open_handoff",
         "conversation_id",

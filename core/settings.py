@@ -27,6 +27,9 @@ class Rules:
     max_days_ahead: int = 540
     max_nights: int = 60
     visitor_spending_cap: int = 1_000_000  # 10,000.00 in a two-digit currency
+    group_for_person: int = 16  # so many people, and an expert looks at it
+    amount_for_person: int = 500_000  # 5,000.00 in a two-digit currency
+    unattended_after: timedelta = timedelta(minutes=20)  # after what was promised, or after asking where nothing was
     platform_fee_bps: int = 1200  # where no fee rule says otherwise
     local_calendars: bool = False  # whether a provider's other calendar may be on this very machine; for tests and demos
     partner_ids: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # {partner: {id name: value}}

@@ -80,7 +80,10 @@ HOLD: tuple[Move, ...] = (
 
 HANDOFF: tuple[Move, ...] = (
     Move("claim", "queued", "active", ("expert", "operator")),
+    Move("claim", "unattended", "active", ("expert", "operator")),
+    Move("miss", "queued", "unattended", ("system",)),  # nobody came in time; it stays in the queue
     Move("abandon", "queued", "abandoned", ("traveler", "system", "operator", "expert")),
+    Move("abandon", "unattended", "abandoned", ("traveler", "system", "operator", "expert")),
     Move("wait", "active", "waiting_traveler", ("expert", "operator")),
     Move("answer", "waiting_traveler", "active", ("traveler", "system")),
     Move("requeue", "active", "queued", ("expert", "operator", "system")),

@@ -11,7 +11,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
 from channels.house import House
-from channels.web import api_docs, calendars, chat, errors, health, pages, redirects, rest, uploads, webhooks
+from channels.web import api_docs, calendars, chat, errors, health, pages, redirects, rest, trips, uploads, vouchers, webhooks
 from channels.web.consoles import calendar, desk, ops, payouts, provider, signin
 from channels.web.guard import Guard, Origins
 from channels.web.limits import Allowance, Limits
@@ -50,6 +50,8 @@ def create_app(
     app.include_router(rest.router(house, limits))
     app.include_router(api_docs.router())
     app.include_router(pages.router(house))
+    app.include_router(trips.router(house, limits))
+    app.include_router(vouchers.router(house, limits))
     app.include_router(signin.router(house, limits))
     app.include_router(provider.router(house))
     app.include_router(calendar.router(house))

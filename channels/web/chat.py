@@ -17,7 +17,7 @@ from channels.web import session, uploads
 from channels.web.errors import SignInNeeded
 from channels.web.limits import Limits
 from channels.web.stream import MOST_SEQ, EventStream, Reader, follow, read_page
-from core import conversations, handoff, identities, people
+from core import conversations, handoff, identities, links, people
 from core.engine import Actor, new_id
 from core.errors import Invalid, NotFound
 from core.schema import site
@@ -149,7 +149,8 @@ def router(house: House, limits: Limits, onward: tuple[str, ...] = ()) -> APIRou
     def _reader(conversation_id: str) -> Reader:
         with engine.db.read() as tx:
             row = conversations.get(tx, conversation_id)
-        return Reader(row.locale, row.time_zone)
+            own = links.trips_path(tx, row.account_id, engine.clock())
+        return Reader(row.locale, row.time_zone, own)
 
     @api.post("/uploads", status_code=201)
     def upload(actor: Traveler, file: Annotated[UploadFile, File()], id: Annotated[str, Form(max_length=64)] = "") -> dict[str, Any]:

@@ -40,6 +40,7 @@ class Reader:
 
     locale: str = "en"
     time_zone: str | None = None
+    trips: str = ""  # the path of their own page, for the traveler only
 
 
 def event(kind: str, data: Mapping[str, Any], seq: int | None = None) -> bytes:
@@ -58,7 +59,7 @@ def read_page(house: House, conversation_id: str, after: int, reader: Reader, *,
 
 
 def _data(house: House, row: Any, reader: Reader) -> dict[str, Any]:
-    return {"at": row.created_at.isoformat(), **wire(house.settings.base_url, row, reader.locale, reader.time_zone)}
+    return {"at": row.created_at.isoformat(), **wire(house.settings.base_url, row, reader.locale, reader.time_zone, trips=reader.trips)}
 
 
 async def follow(read: Callable[[int], list[Line]], subscription: Subscription, after: int, *, touched: str = "") -> AsyncGenerator[bytes]:

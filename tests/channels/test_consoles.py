@@ -13,7 +13,7 @@ from sqlalchemy import select
 from channels.web.consoles import words
 from core import bookings, conversations, handoff, notices, people, requests
 from core.payments import collect
-from core.schema import booking, booking_request, refund
+from core.schema import audit_log, booking, booking_request, refund
 from tests import builders
 from tests.channels.conftest import Live
 from tests.gateway import MemoryGateway
@@ -320,3 +320,72 @@ def test_a_provider_checks_guests_in_once_and_notes_who_stayed_away(live: Live, 
     assert provider.post(f"{kayak}/check-in").status_code == 409
     assert provider.post(f"{canoe}/no-show").headers["location"] == "/provider?done=no_show"
     assert builders.statuses(engine.db) == {"kayak": "REDEEMED", "canoe": "CONFIRMED"}
+
+
+# ── booking for somebody ──────────────────────────────────────────────────────────────────────────
+
+
+def test_an_expert_books_for_the_traveler_who_alone_confirms(live: Live, gateway: MemoryGateway) -> None:
+    engine = live.house.engine
+    builders.products(engine)
+    builders.expert_fee(engine)
+    traveler, conversation_id = live.session()
+    eva = live.person("Eva Expert", "expert")
+    line = {"id": "a1", "product": "kayak", "day": builders.DAY.isoformat(), "units": {"ADULT": 2}}
+    assert eva.post(f"/desk/c/{conversation_id}/cart", json=line).status_code == 403  # not hers yet
+    eva.post(f"/desk/c/{conversation_id}/claim")
+    assert [one["title"] for one in eva.get(f"/desk/c/{conversation_id}/search").json()] == ["Kayak"]
+    for _ in range(2):  # a press that comes twice adds once
+        added = eva.post(f"/desk/c/{conversation_id}/cart", json=line)
+        assert added.status_code == 201
+    item = added.json()["added"]
+    emil = live.person("Emil Expert", "expert")
+    assert emil.post(f"/desk/c/{conversation_id}/cart/{item}", json={"units": {"ADULT": 4}}).status_code == 403
+    assert eva.post(f"/desk/c/{conversation_id}/cart/{item}", json={"units": {"ADULT": 3}}).status_code == 200
+    packet = eva.get(f"/desk/c/{conversation_id}").json()["packet"]
+    assert [(one["kind"], one["amount"]) for one in packet["cart"]] == [("own", "€180"), ("fee", "€18")]
+    assert packet["totals"] == ["€198"]
+    assert eva.post(f"/desk/c/{conversation_id}/total", json={"id": "t1"}).status_code == 202
+    log = traveler.get("/chat/v1/history").json()
+    (summary,) = [part for line in log for part in line["data"].get("parts", ()) if part["type"] == "summary"]
+    assert summary["total"]["amount"] == "€198"
+    with engine.db.read() as tx:
+        mine = conversations.get(tx, conversation_id).account_id
+        acts = tx.execute(select(audit_log.c.verb, audit_log.c.acting_for).where(audit_log.c.role == "expert")).all()
+        assert tx.execute(select(booking)).all() == []
+    assert [tuple(act) for act in acts] == [(verb, mine) for verb in ("add_to_cart", "change_cart_line", "propose_checkout")]
+    confirm = summary["buttons"][0]["action"]
+    with engine.db.write() as tx:
+        people.set_contact(tx, mine, name="Ana Silva", email="ana@example.com", terms=True, now=engine.clock())
+    traveler.post("/chat/v1/messages", json={"id": "c1", "action": confirm})
+    with engine.db.read() as tx:
+        row = tx.execute(select(booking)).one()
+    assert (row.status, row.units, row.account_id) == ("ON_HOLD", {"ADULT": 3}, mine)
+    assert gateway.pages["cs_1"].amount == 19_800
+
+
+def test_saved_replies_are_filled_in_and_unknown_words_refused(live: Live) -> None:
+    _, conversation_id = live.session()
+    eva = live.person("Eva Expert", "expert")
+    assert eva.post("/desk/replies", json={"name": "Hi", "body": "Hello {nam}"}).status_code == 422
+    assert eva.post("/desk/replies", json={"name": "Hi", "body": "Hello {name}, {expert} here. Total {total}."}).status_code == 201
+    (kept,) = eva.get(f"/desk/c/{conversation_id}/replies").json()
+    assert kept["text"] == "Hello, Eva here. Total."
+    assert eva.post(f"/desk/replies/{kept['id']}/remove").status_code == 204
+    assert eva.get(f"/desk/c/{conversation_id}/replies").json() == []
+
+
+def test_a_conversation_is_given_to_a_colleague(live: Live) -> None:
+    _, conversation_id = live.session()
+    eva, emil = live.person("Eva Expert", "expert"), live.person("Emil Expert", "expert")
+    eva.post(f"/desk/c/{conversation_id}/claim")
+    emil.post("/desk/beat", json={})
+    (other,) = eva.get("/desk/colleagues").json()
+    assert (other["name"], other["here"]) == ("Emil Expert", True)
+    assert (
+        eva.post(f"/desk/c/{conversation_id}/transfer", json={"to": other["expert_id"], "note": "wants a boat"}).json()["mode"] == "queued"
+    )
+    (waiting,) = emil.get("/desk/queue").json()["waiting"]
+    assert waiting["fits"]
+    assert not eva.get("/desk/queue").json()["waiting"][0]["fits"]
+    assert emil.post(f"/desk/c/{conversation_id}/claim").status_code == 200

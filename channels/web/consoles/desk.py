@@ -2,6 +2,8 @@
 
 import functools
 import re
+from dataclasses import replace
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -15,21 +17,56 @@ from channels.web.consoles import words
 from channels.web.session import Seat
 from channels.web.stream import MOST_SEQ, EventStream, Line, Reader, follow, read_page
 from channels.web.views import page
-from core import conversations, handoff, reports
+from core import carts, conversations, experts, handoff, replies, reports, search, trips
+from core.availability import Ask
 from core.engine import Actor
+from core.errors import Invalid
 from core.money import Money
+from core.search import Offer, Wish
+from tools import payments
+from tools.outcome import Desk
 
 REASONS = {
     "asked_for_human": "asked for a person",
     "bot_failed": "the assistant could not help",
+    "loop": "the assistant goes in circles",
     "policy": "needs a decision",
     "payment_problem": "a payment problem",
     "large_group": "a large group",
+    "large_amount": "a large sum",
     "quote_needed": "needs a quote",
     "provider_overdue": "a host does not answer",
     "model_request": "the assistant asked for help",
     "expert_proactive": "taken over by an expert",
 }
+
+
+class Given(BaseModel):
+    """A conversation given to a colleague, or to the queue where nobody is named."""
+
+    to: str | None = Field(None, max_length=64)
+    note: str = Field("", max_length=2000)
+
+
+class Presence(BaseModel):
+    away: bool | None = None
+
+
+class Wanted(BaseModel):
+    """A line for the traveler's cart, or what is to be other about one."""
+
+    id: str = Field("", max_length=60, pattern=r"^[A-Za-z0-9-]*$")
+    product: str = Field("", max_length=64)
+    option: str | None = Field(None, max_length=64)
+    day: date | None = None
+    end: date | None = None
+    start: str = Field("", max_length=5)
+    units: dict[str, Annotated[int, Field(ge=0, le=500)]] = {}
+
+
+class Kept(BaseModel):
+    name: str = Field(max_length=80)
+    body: str = Field(max_length=2000)
 
 
 class Written(BaseModel):
@@ -58,11 +95,11 @@ def router(house: House) -> APIRouter:
     @api.get("/queue")
     def queue(seat: Expert) -> dict[str, Any]:
         """Waiting first, then what people hold, then the latest conversations of the assistant."""
-        open_ones = handoff.queue(engine)
+        open_ones = handoff.queue(engine, seat.actor("expert"))
         now = engine.clock()
         recent = reports.recent_conversations(engine)
         for one in open_ones:
-            one["why"] = REASONS.get(one["reason"], one["reason"])
+            one["why"] = ", ".join(REASONS.get(reason, reason) for reason in one["reasons"])
         for one in (*open_ones, *recent):
             if has("buttons", one["last"]):  # a press is kept by the name of its button
                 one["last"] = phrase("en", "buttons", one["last"])
@@ -70,9 +107,9 @@ def router(house: House) -> APIRouter:
         taken = {one["conversation_id"] for one in open_ones}
         return {
             "now": now.isoformat(),
-            "waiting": [one for one in open_ones if one["status"] == "queued"],
-            "mine": [one for one in open_ones if one["status"] != "queued" and one["expert_id"] == me],
-            "others": [one for one in open_ones if one["status"] != "queued" and one["expert_id"] != me],
+            "waiting": [one for one in open_ones if one["status"] in handoff.WAITING],
+            "mine": [one for one in open_ones if one["status"] not in handoff.WAITING and one["expert_id"] == me],
+            "others": [one for one in open_ones if one["status"] not in handoff.WAITING and one["expert_id"] != me],
             "assistant": [one for one in recent if one["conversation_id"] not in taken],
         }
 
@@ -126,6 +163,82 @@ def router(house: House) -> APIRouter:
             conversations.get(tx, conversation_id)
         return {"seq": handoff.note(engine, actor, conversation_id, written.text)}
 
+    @api.post("/c/{conversation_id}/transfer")
+    def transfer(conversation_id: str, given: Given, actor: Proven) -> dict[str, Any]:
+        return handoff.transfer(engine, actor, conversation_id, to=given.to or None, note=given.note)
+
+    @api.get("/colleagues")
+    def colleagues(seat: Expert) -> list[dict[str, Any]]:
+        return experts.colleagues(engine, seat.actor("expert"))
+
+    @api.post("/beat", status_code=204)
+    def beat(presence: Presence, actor: Proven) -> Response:
+        """The page says every now and then that somebody sits before it."""
+        experts.beat(engine, actor, away=presence.away)
+        return Response(status_code=204)
+
+    # what experts have at hand
+
+    @api.get("/c/{conversation_id}/replies")
+    def saved(conversation_id: str, seat: Expert) -> list[dict[str, Any]]:
+        known = _variables(handoff.packet(engine, conversation_id), seat.person.display_name)
+        return [{**one, "text": replies.fill(one["body"], known)} for one in replies.every(engine)]
+
+    @api.post("/replies", status_code=201)
+    def keep(kept: Kept, actor: Proven) -> dict[str, str]:
+        return {"id": replies.keep(engine, actor, kept.name, kept.body)}
+
+    @api.post("/replies/{reply_id}/remove", status_code=204)
+    def drop(reply_id: str, actor: Proven) -> Response:
+        replies.drop(engine, actor, reply_id)
+        return Response(status_code=204)
+
+    # booking for the traveler: the same verbs, under both names
+
+    @api.get("/c/{conversation_id}/search")
+    def find(
+        conversation_id: str,
+        seat: Expert,
+        q: Annotated[str, Query(max_length=200)] = "",
+        day: date | None = None,
+        adults: Annotated[int, Query(ge=1, le=500)] = 2,
+    ) -> list[dict[str, Any]]:
+        with engine.db.read() as tx:
+            conversations.get(tx, conversation_id)
+            known = trips.facts(tx, conversation_id)
+        wish = Wish(city=known.get("city"), words=q, start=day, end=day, units={"ADULT": adults}, limit=8)
+        return [_found(one) for one in search.search(engine, wish)]
+
+    @api.post("/c/{conversation_id}/cart", status_code=201)
+    def add(conversation_id: str, wanted: Wanted, actor: Proven) -> dict[str, Any]:
+        if wanted.day is None:
+            raise Invalid("day", "Choose a day.")
+        acting = _acting(actor, conversation_id, wanted.id)
+        ask = Ask(wanted.product, wanted.option, wanted.day, wanted.end, wanted.start, wanted.units or None)
+        return {"added": carts.add(engine, acting, ask)["added"]}
+
+    @api.post("/c/{conversation_id}/cart/{item_id}")
+    def change(conversation_id: str, item_id: str, wanted: Wanted, actor: Proven) -> dict[str, Any]:
+        named = {"local_date": wanted.day, "end_date": wanted.end, "local_start": wanted.start or None, "units": wanted.units or None}
+        changes = {name: value for name, value in named.items() if value is not None}
+        return {"changed": carts.change(engine, _acting(actor, conversation_id, wanted.id), item_id, changes)["changed"]}
+
+    @api.post("/c/{conversation_id}/cart/{item_id}/remove")
+    def remove(conversation_id: str, item_id: str, actor: Proven) -> dict[str, Any]:
+        return {"removed": carts.remove(engine, handoff.acting(engine, actor, conversation_id), item_id)["removed"]}
+
+    @api.post("/c/{conversation_id}/total", status_code=202)
+    def total(conversation_id: str, wanted: Wanted, actor: Proven) -> dict[str, int]:
+        """Put the total before the traveler, who alone can confirm it."""
+        made = payments.propose_checkout(Desk(engine, handoff.acting(engine, actor, conversation_id)))
+        client_id = f"e-{actor.account_id[:8]}-{wanted.id or made.data['proposal_id']}"
+        return {"seq": handoff.show(engine, actor, conversation_id, made.parts, client_id=client_id[:80])}
+
+    def _acting(actor: Actor, conversation_id: str, key: str) -> Actor:
+        """Keyed by what the page sent, so that a press that comes twice adds once."""
+        acting = handoff.acting(engine, actor, conversation_id)
+        return replace(acting, key=f"desk:{conversation_id}:{key}") if key else acting
+
     @api.post("/c/{conversation_id}/return")
     def give_back(conversation_id: str, actor: Proven) -> dict[str, Any]:
         return handoff.give_back(engine, actor, conversation_id)
@@ -165,6 +278,37 @@ HOW = {
 }
 
 
+def _found(one: Offer) -> dict[str, Any]:
+    amount = one.amount if one.amount is not None else one.from_amount
+    return {
+        "product": one.listing.id,
+        "option": one.option_id,
+        "title": one.listing.product.title,
+        "host": one.listing.provider.name,
+        "stay": one.listing.is_stay,
+        "how": {"INSTANT": "instant", "REQUEST": "on request", "EXTERNAL": "partner site"}[one.listing.product.booking_type],
+        "day": one.day.isoformat() if one.day else None,
+        "starts": list(one.starts),
+        "left": one.left,
+        "price": ("" if one.amount is not None else "from ") + Money(amount, one.currency).text() if amount is not None else "on request",
+    }
+
+
+def _variables(facts: dict[str, Any], expert: str) -> dict[str, str]:
+    """What saved replies are filled in with."""
+    told = {
+        "name": str(facts["traveler"]["name"] or "").split(" ")[0],
+        "expert": expert.split(" ")[0],
+        "total": " + ".join(Money(one["payable"], currency).text() for currency, one in facts["cart"]["totals"].items()),
+        "reference": facts["bookings"][0]["reference"] if facts["bookings"] else "",
+        "city": _trip_value("city", facts["trip"]["city"]) if facts["trip"].get("city") else "",
+    }
+    return {name: value for name, value in told.items() if value}
+
+
+PAID = {"new": "being made", "open": "waits to be paid", "paid": "paid", "expired": "ran out", "orphan": "has no booking"}
+
+
 def _words(facts: dict[str, Any], me: str) -> dict[str, Any]:
     cart = facts["cart"]
     waiting = facts["handoff"]
@@ -173,15 +317,19 @@ def _words(facts: dict[str, Any], me: str) -> dict[str, Any]:
         "controller": facts["controller"],
         "mine": facts["controller"] == "human" and facts["expert_id"] == me,
         "traveler": facts["traveler"] | {"name": facts["traveler"]["name"] or "A visitor"},
-        "handoff": None if waiting is None else waiting | {"why": REASONS.get(waiting["reason"], waiting["reason"])},
+        "handoff": None if waiting is None else waiting | {"why": _why(waiting)},
         "trip": [{"name": name, "value": _trip_value(key, facts["trip"][key])} for key, name in TRIP.items() if facts["trip"].get(key)],
         "cart": [
             {
+                "item_id": line["item_id"],
+                "kind": line["kind"],
                 "title": line["title"],
+                "units": line["units"],
+                "day": line["date"],
                 "detail": ", ".join(
                     part
                     for part in (
-                        words.when(line["date"], line["end_date"], line["start"]),
+                        words.when(line["date"], line["end_date"], line["start"]) if line["date"] else "",
                         words.party(line["units"]),
                         HOW.get(line["how"], ""),
                     )
@@ -192,17 +340,53 @@ def _words(facts: dict[str, Any], me: str) -> dict[str, Any]:
             for line in cart["lines"]
         ],
         "totals": [Money(total["payable"], currency).text() for currency, total in cart["totals"].items()],
+        "held": [
+            {
+                "title": one["title"],
+                "detail": f"until {words.moment(one['until'])}" if one["until"] else "",
+                "amount": Money(one["amount"], one["currency"]).text(),
+                "reference": one["reference"],
+                "status": "waits for the host" if one["status"] == "PENDING" else "waits to be paid",
+            }
+            for one in facts["held"]
+        ],
         "bookings": [
             {
                 "title": one["title"],
-                "detail": f"{words.when(one['date'], one['end_date'], one['start'])}, {words.party(one['units'])}",
+                "detail": ", ".join(
+                    part
+                    for part in (
+                        words.when(one["date"], one["end_date"], one["start"]),
+                        words.party(one["units"]),
+                        f"{Money(one['owed'], one['currency']).text()} to pay" if one["owed"] and one["status"] == "CONFIRMED" else "",
+                    )
+                    if part
+                ),
                 "amount": Money(one["amount"], one["currency"]).text(),
                 "reference": one["reference"],
                 "status": one["status"].replace("_", " ").lower(),
             }
             for one in facts["bookings"]
+            if one["status"] not in ("ON_HOLD", "PENDING")
         ],
+        "payments": [
+            {
+                "title": f"{one['kind'].lower()} payment".capitalize(),
+                "detail": PAID.get(one["status"], one["status"])
+                + (f", {Money(one['refunded'], one['currency']).text()} given back" if one["refunded"] else ""),
+                "amount": Money(one["amount"], one["currency"]).text(),
+            }
+            for one in facts["payments"]
+        ],
+        "errors": facts["errors"],
+        "draft": facts["draft"],
+        "suggested": facts["suggested"],
     }
+
+
+def _why(waiting: dict[str, Any]) -> str:
+    reasons = list(dict.fromkeys([waiting["reason"], *(one["reason"] for one in waiting["triggers"])]))
+    return ", ".join(REASONS.get(reason, reason) for reason in reasons)
 
 
 def _plan(plan: dict[str, Any]) -> str:

@@ -2,8 +2,6 @@
 
 import functools
 from collections.abc import Callable
-from datetime import date
-from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Request
@@ -11,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from bot.answers import read_answer
 from channels.house import House
-from channels.web import session
+from channels.web import forms, session
 from channels.web.consoles import words
 from channels.web.session import Seat
 from channels.web.stream import EventStream, touches
@@ -126,8 +124,8 @@ def router(house: House) -> APIRouter:
                 engine,
                 seat.actor("provider"),
                 request_id,
-                amount=_minor(price, asked["currency"]),
-                local_date=_day(day),
+                amount=forms.amount(price, asked["currency"]),
+                local_date=forms.day(day),
                 local_start=start.strip() or None,
                 message=message.strip(),
             )
@@ -161,6 +159,23 @@ def router(house: House) -> APIRouter:
         session.check_proof(seat, request, csrf)
         return attend(request, seat, booking_id, attendance.redeem, "check_in")
 
+    @api.post("/vouchers")
+    def take_voucher(request: Request, seat: Provider, csrf: Annotated[str, Form()] = "", code: Annotated[str, Form()] = "") -> Response:
+        """The reference as typed or scanned, at the door."""
+        session.check_proof(seat, request, csrf)
+        named = "".join(code.split()).upper()
+        try:
+            taken = attendance.redeem(
+                engine, seat.actor("provider"), named if named.startswith("TRV-") else f"TRV-{named.removeprefix('TRV')}"
+            )
+        except AlreadyDecided as error:
+            at = words.moment(error.facts["at"]) if error.facts.get("at") else ""
+            return show(request, seat, status=409, tone="bad", told=f"{error.message[:-1]}{', ' + at if at else ''}.")
+        except (WrongState, NotFound, Refused) as error:
+            return show(request, seat, status=409, tone="warn", told=error.message)
+        told = f"Checked in: {taken['title']}, {words.party(taken['units'])} ({taken['reference']})."
+        return show(request, seat, tone="ok", told=told)
+
     @api.post("/bookings/{booking_id}/no-show")
     def no_show(request: Request, seat: Provider, booking_id: str, csrf: Annotated[str, Form()] = "") -> Response:
         session.check_proof(seat, request, csrf)
@@ -172,26 +187,6 @@ def router(house: House) -> APIRouter:
         return EventStream(house.bus, topics, functools.partial(touches, name="provider"))
 
     return api
-
-
-def _minor(given: str, currency: str) -> int | None:
-    """What was typed as a price, in minor units; None where nothing was. Raises Invalid."""
-    plain = given.strip().replace(" ", "")
-    if not plain:
-        return None
-    try:
-        return Money.of(Decimal(plain.replace(",", ".")), currency).minor
-    except InvalidOperation:
-        raise Invalid("price", "Please give the price as a plain number, for example 180 or 99.50.") from None
-
-
-def _day(given: str) -> date | None:
-    if not given.strip():
-        return None
-    try:
-        return date.fromisoformat(given.strip())
-    except ValueError:
-        raise Invalid("day", "Please give the day as YYYY-MM-DD.") from None
 
 
 def _request(engine: Any, one: dict[str, Any]) -> dict[str, Any]:

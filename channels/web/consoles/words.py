@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
 
@@ -27,6 +28,12 @@ def when(start: str | None, end: str | None, at: str) -> str:
     if end:
         return f"{day(start)} to {day(end)}"
     return f"{day(start)}{', ' + at if at else ''}"
+
+
+def moment(value: str | datetime, zone: str = "UTC") -> str:
+    """ "Sat 28 Nov 2026, 17:00 UTC", or on the clock of a place, which is then not named."""
+    at = (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(ZoneInfo(zone))
+    return f"{day(at.date())}, {at:%H:%M}{' UTC' if zone == 'UTC' else ''}"
 
 
 def party(units: Mapping[str, int]) -> str:

@@ -74,6 +74,7 @@ async function readQueue() {
   if (!view.order.length) $('queue').append(el('div.blank', { role: 'option', 'aria-disabled': 'true', 'aria-selected': 'false' }, 'Nobody has written yet.'));
   if (focused) $('queue').querySelector(`[data-id="${focused}"]`)?.focus();
   const waiting = data.waiting.length;
+  ring(data.waiting.map((one) => one.handoff_id));
   $('waiting-n').textContent = `${waiting} waiting`;
   $('waiting-n').className = waiting ? 'pill bad' : 'pill ok';
   document.title = `${waiting ? `(${waiting}) ` : ''}Desk · Traveloure`;
@@ -86,7 +87,15 @@ function row(one, now, key) {
     { type: 'button', role: 'option', 'data-id': one.conversation_id, 'aria-selected': String(one.conversation_id === view.open), tabindex: -1 },
     el('span.one', {}, el('b', {}, one.traveler), el('span.ago', {}, key === 'waiting' ? `waits ${ago(one.queued_at, now)}` : ago(one.queued_at ?? one.at, now))),
     el('span.last', {}, one.last || 'No words yet'),
-    one.why && key !== 'assistant' ? el('span.why', {}, el(`span.pill${key === 'waiting' ? '.warn' : ''}`, {}, one.why)) : null,
+    one.why && key !== 'assistant'
+      ? el(
+          'span.why',
+          {},
+          el(`span.pill${key === 'waiting' ? (one.late ? '.bad' : '.warn') : ''}`, {}, one.why),
+          one.late ? el('span.pill.bad', {}, 'promise passed') : null,
+          key === 'waiting' && !one.fits ? el('span.pill', {}, `speaks ${one.language}`) : null,
+        )
+      : null,
   );
   node.addEventListener('click', () => open(one.conversation_id));
   return node;
@@ -132,6 +141,8 @@ async function open(id) {
   showPacket(data.packet);
   for (const line of data.log) take(line.seq, line.type, line.data);
   log.scrollTop = log.scrollHeight;
+  $('found').replaceChildren();
+  readReplies();
   listen();
 }
 
@@ -194,8 +205,24 @@ function showPacket(packet) {
   $('state').textContent = packet.mine ? 'You speak here' : held ? 'Another expert speaks here' : handoff?.status === 'queued' ? 'Waits for a person' : 'The assistant speaks here';
   $('claim').hidden = packet.mine;
   $('return').hidden = !packet.mine;
+  $('transfer').hidden = !packet.mine;
+  $('book').hidden = !packet.mine;
+  if (!packet.mine) $('giving').hidden = true;
   const facts = (list) => el('dl', {}, ...list.flatMap(({ name, value }) => [el('dt', {}, name), el('dd', {}, value)]));
-  const item = (one) => el('li', {}, el('div', {}, el('span', {}, one.title), el('b', {}, one.amount)), el('small', {}, one.detail), one.reference ? el('small', {}, el('code', {}, one.reference), ` ${one.status}`) : null);
+  const item = (one) =>
+    el(
+      'li',
+      {},
+      el('div', {}, el('span', {}, one.title), el('b', {}, one.amount)),
+      el('small', {}, one.detail),
+      one.reference ? el('small', {}, el('code', {}, one.reference), ` ${one.status}`) : null,
+    );
+  const cartLine = (one) => {
+    const node = item(one);
+    if (packet.mine && one.kind !== 'fee') node.append(lineTools(one));
+    return node;
+  };
+  const list = (name, rows, draw = item) => (rows.length ? [el('h2', {}, name), el('ul', {}, ...rows.map(draw))] : []);
   $('packet').replaceChildren(
     ...[
       handoff ? el('p.why', {}, `${handoff.why[0].toUpperCase()}${handoff.why.slice(1)}.`, handoff.note ? ` ${handoff.note}` : '') : null,
@@ -208,12 +235,177 @@ function showPacket(packet) {
       el('h2', {}, 'Trip'),
       packet.trip.length ? facts(packet.trip) : el('p', {}, 'Nothing known yet.'),
       el('h2', {}, 'Cart'),
-      packet.cart.length ? el('ul', {}, ...packet.cart.map(item)) : el('p', {}, 'Empty.'),
+      packet.cart.length ? el('ul', {}, ...packet.cart.map(cartLine)) : el('p', {}, 'Empty.'),
       packet.totals.length ? el('p.total', {}, el('span', {}, 'Total'), el('span', {}, packet.totals.join(' + '))) : null,
+      ...list('Held', packet.held),
       el('h2', {}, 'Bookings'),
       packet.bookings.length ? el('ul', {}, ...packet.bookings.map(item)) : el('p', {}, 'None.'),
+      ...list('Payments', packet.payments),
+      ...(packet.errors.length ? [el('h2', {}, 'What went wrong last'), el('ul', {}, ...packet.errors.map((text) => el('li', {}, text)))] : []),
+      ...(packet.draft ? [el('h2', {}, 'The assistant was about to say'), quoted(packet.draft)] : []),
+      el('h2', {}, 'A first line'),
+      quoted(packet.suggested),
     ].filter(Boolean),
   );
+}
+
+/** Words the expert may take over into the reply and change. */
+function quoted(text) {
+  const use = el('button.btn.small', { type: 'button' }, 'Use this');
+  use.addEventListener('click', () => put(text));
+  return el('div.use', {}, el('p', {}, text), use);
+}
+
+function put(text) {
+  as('reply');
+  const field = $('text');
+  field.value = field.value ? `${field.value}\n${text}` : text;
+  view.sendId = null;
+  field.focus();
+}
+
+/** People of a cart line, and the way to take it out. */
+function lineTools(one) {
+  const people = el('input.in.num', { type: 'number', min: 1, max: 99, value: one.units.ADULT ?? 1, 'aria-label': `Adults for ${one.title}` });
+  people.addEventListener('change', () => cart(`/${one.item_id}`, { units: { ...one.units, ADULT: Number(people.value) } }));
+  const out = el('button.btn.small.danger', { type: 'button', 'aria-label': `Remove ${one.title}` }, 'Remove');
+  out.addEventListener('click', () => cart(`/${one.item_id}/remove`, {}));
+  return el('span.tools', {}, people, out);
+}
+
+async function cart(path, body) {
+  oops(null);
+  try {
+    await post(`/desk/c/${view.open}/cart${path}`, { id: crypto.randomUUID(), ...body });
+  } catch (error) {
+    oops(error.message);
+  } finally {
+    await refresh();
+  }
+}
+
+async function seek(event) {
+  event?.preventDefault();
+  const asked = new URLSearchParams({ q: $('q').value, adults: $('adults').value || '2' });
+  if ($('day').value) asked.set('day', $('day').value);
+  let found;
+  try {
+    found = await get(`/desk/c/${view.open}/search?${asked}`);
+  } catch (error) {
+    return oops(error.message);
+  }
+  $('found').replaceChildren(
+    ...(found.length ? found.map(hit) : [el('li', {}, $('day').value ? 'Nothing is free like that.' : 'Nothing found. Try other words.')]),
+  );
+}
+
+function hit(one) {
+  const starts = one.starts.length > 1 ? el('select.in.small', { 'aria-label': `Start of ${one.title}` }, ...one.starts.map((at) => el('option', {}, at))) : null;
+  const add = el('button.btn.small', { type: 'button', 'aria-label': `Add ${one.title}` }, 'Add');
+  add.addEventListener('click', async () => {
+    if (!one.day) return oops('Choose a day first, then search again.');
+    const nights = one.stay ? { end: new Date(Date.parse(one.day) + 86_400_000).toISOString().slice(0, 10) } : {};
+    const units = { ADULT: Number($('adults').value) || 2 };
+    await cart('', { product: one.product, option: one.option, day: one.day, start: starts?.value ?? one.starts[0] ?? '', units, ...nights });
+  });
+  const left = one.left !== null && one.left <= 8 ? `, ${one.left} left` : '';
+  return el('li', {}, el('div', {}, el('span', {}, one.title), el('b', {}, one.price)), el('small', {}, `${one.host}, ${one.how}${left}`), el('span.tools', {}, starts, add));
+}
+
+async function showTotal() {
+  oops(null);
+  $('total').disabled = true;
+  try {
+    await post(`/desk/c/${view.open}/total`, { id: crypto.randomUUID() });
+  } catch (error) {
+    oops(error.message);
+  } finally {
+    $('total').disabled = false;
+  }
+}
+
+/* ── saved replies, colleagues, presence ───────────────────────────────────────────────────────── */
+
+async function readReplies() {
+  const id = view.open;
+  const all = await get(`/desk/c/${id}/replies`).catch(() => []);
+  if (view.open !== id) return;
+  $('saved').replaceChildren(el('option', { value: '' }, 'Saved replies'), ...all.map((one) => el('option', { value: one.text }, one.name)));
+}
+
+async function keepReply() {
+  const body = $('text').value.trim();
+  if (!body) return oops('Write the reply first. {name} and {total} are filled in for each traveler.');
+  oops(null);
+  try {
+    await post('/desk/replies', { name: body.replace(/\s+/g, ' ').slice(0, 60), body });
+    await readReplies();
+  } catch (error) {
+    oops(error.message);
+  }
+}
+
+async function giving(on) {
+  if (on) {
+    const all = await get('/desk/colleagues').catch(() => []);
+    $('to').replaceChildren(
+      el('option', { value: '' }, 'whoever is next (back to the queue)'),
+      ...all.map((one) => el('option', { value: one.expert_id }, `${one.name}${one.here ? `, here, ${one.free} free` : ', not here'}${one.languages.length ? ` (${one.languages.join(', ')})` : ''}`)),
+    );
+  }
+  $('giving').hidden = !on;
+  $('transfer').setAttribute('aria-expanded', String(on));
+  (on ? $('to') : $('transfer')).focus();
+}
+
+async function give(event) {
+  event.preventDefault();
+  oops(null);
+  try {
+    await post(`/desk/c/${view.open}/transfer`, { to: $('to').value || null, note: $('why').value });
+    $('why').value = '';
+    $('giving').hidden = true;
+  } catch (error) {
+    oops(error.message);
+  } finally {
+    soon();
+  }
+}
+
+const beat = (more = {}) => post('/desk/beat', more).catch(() => {}); // the next one says it again
+
+function away() {
+  const now = $('away').getAttribute('aria-pressed') !== 'true';
+  $('away').setAttribute('aria-pressed', String(now));
+  beat({ away: now });
+}
+
+let heard = null;
+let player = null;
+
+/** Somebody new waits: two short tones, where the expert wants them. */
+function ring(waiting) {
+  const fresh = heard !== null && waiting.some((id) => !heard.has(id));
+  heard = new Set(waiting);
+  if (!fresh || !player) return;
+  for (const [at, pitch] of [
+    [0, 660],
+    [0.16, 880],
+  ]) {
+    const tone = player.createOscillator();
+    const loud = player.createGain();
+    tone.frequency.value = pitch;
+    loud.gain.setValueAtTime(0.08, player.currentTime + at);
+    loud.gain.exponentialRampToValueAtTime(0.0001, player.currentTime + at + 0.15);
+    tone.connect(loud).connect(player.destination);
+    tone.start(player.currentTime + at);
+    tone.stop(player.currentTime + at + 0.16);
+  }
+}
+
+function sound() {
+  player = player ? null : new AudioContext();
+  $('sound').setAttribute('aria-pressed', String(Boolean(player)));
 }
 
 async function refresh() {
@@ -321,6 +513,18 @@ $('text').addEventListener('input', () => {
 $('scribe').addEventListener('submit', send);
 $('claim').addEventListener('click', () => act('claim', $('claim')));
 $('return').addEventListener('click', () => act('return', $('return')));
+$('transfer').addEventListener('click', () => giving($('giving').hidden));
+$('keep-it').addEventListener('click', () => giving(false));
+$('giving').addEventListener('submit', give);
+$('seek').addEventListener('submit', seek);
+$('total').addEventListener('click', showTotal);
+$('save-this').addEventListener('click', keepReply);
+$('away').addEventListener('click', away);
+$('sound').addEventListener('click', sound);
+$('saved').addEventListener('change', () => {
+  if ($('saved').value) put($('saved').value);
+  $('saved').value = '';
+});
 $('as-reply').addEventListener('click', () => as('reply'));
 $('as-note').addEventListener('click', () => as('note'));
 $('back').addEventListener('click', () => $('desk').classList.remove('open'));
@@ -338,6 +542,9 @@ const KEYS = {
   b: () => view.open && !$('return').hidden && $('return').click(),
   r: () => view.open && (as('reply'), $('text').focus()),
   n: () => view.open && (as('note'), $('text').focus()),
+  t: () => view.open && !$('transfer').hidden && giving($('giving').hidden),
+  s: () => view.open && $('saved').focus(),
+  '/': () => view.open && !$('book').hidden && (facts(true), $('q').focus()),
 };
 
 document.addEventListener('keydown', (event) => {
@@ -359,3 +566,5 @@ document.addEventListener('keydown', (event) => {
 await readQueue();
 listen();
 setInterval(readQueue, 60_000); // waiting times grow
+beat();
+setInterval(beat, 45_000);
