@@ -32,6 +32,9 @@ STATUS_EVENTS = (
 )  # fmt: skip
 TONE_OF = {"open": "info", "approved": "ok", "declined": "bad", "expired": "warn", "withdrawn": "info", "countered": "info"}
 
+TONE_OF_BOOKING = {"ON_HOLD": "warn", "PENDING": "info", "CONFIRMED": "ok", "REDEEMED": "ok"}
+ON_THE_PAGE = tuple(TONE_OF_BOOKING)
+MOST_TRIPS = 40  # a page has at most a hundred blocks
 
 PROVIDER_NOTICES = {
     "booking_received": ("received_booking", "ok"),
@@ -58,6 +61,8 @@ class Composer:
             "close_topic": self._act,
             "reopen_topic": self._act,
             "leave": self._act,
+            "prompts": self._act,
+            "home": self._home,
             "request_received": self._request,
             "request.card": self._request_again,
             "booking_received": self._provider_notice,
@@ -79,6 +84,10 @@ class Composer:
         return Words(self._base_url, locale, time_zone)
 
     # lines of a conversation
+
+    def parts_of(self, tx: Connection, conversation_id: str, seq: int) -> list[dict[str, Any]]:
+        """A line's drawn parts, as they are shown."""
+        return self._read(tx, conversation_id, seq)[2]
 
     def _read(self, tx: Connection, conversation_id: str, seq: int) -> tuple[Row[Any], Row[Any], list[dict[str, Any]]]:
         row = tx.execute(select(message).where(message.c.conversation_id == conversation_id, message.c.seq == seq)).one()
@@ -156,6 +165,7 @@ class Composer:
                 op=given.get("op", "send"),
                 replaces=given.get("replaces", ""),
                 reply_to=given.get("reply_to", ""),
+                hangs_on=given.get("hangs_on", ""),
                 subject=given.get("subject", ""),
                 conversation_id=given.get("conversation_id", ""),
                 locale=given.get("locale", "en"),
@@ -164,6 +174,25 @@ class Composer:
 
     def _act(self, tx: Connection, out: Row[Any]) -> list[Outgoing]:
         return [Outgoing(op=out.notice, about=out.content, conversation_id=out.content.get("conversation_id", ""))]
+
+    def _home(self, tx: Connection, out: Row[Any]) -> list[Outgoing]:
+        """A page of one's own: what is booked, the next first."""
+        words = self.words(out.content["locale"])
+        mine = (
+            select(booking)
+            .join(conversation, conversation.c.id == booking.c.conversation_id)
+            .where(conversation.c.account_id == out.content["account_id"], booking.c.status.in_(ON_THE_PAGE))
+            .order_by(booking.c.local_date.desc())
+            .limit(MOST_TRIPS)
+        )
+        parts: list[Mapping[str, Any]] = [{"type": "header", "text": words.say("door", "home_title")}]
+        for row in reversed(tx.execute(mine).all()):
+            state = words.say("booking_status", row.status)
+            lines = [booking_line(words, bookings.facts_of(row)), words.price(row.amount, row.currency)]
+            parts.append({"type": "status", "tone": TONE_OF_BOOKING[row.status], "title": state, "text": "", "lines": lines, "buttons": []})
+        if len(parts) == 1:
+            parts.append({"type": "text", "text": words.say("door", "home_empty")})
+        return [Outgoing(parts, op="home", about={"user": out.content["user"]}, locale=words.locale)]
 
     # the provider's side
 
@@ -250,6 +279,8 @@ class Composer:
         made = {"about": {"mint": minted}, "subject": f"desk:{conversation_id}", "conversation_id": conversation_id}
         if shown is None:
             return [Outgoing([part], **made)]
+        if out.content.get("closed"):
+            part, made = {**part, "buttons": []}, {**made, "about": {}}
         return [Outgoing([part], op="edit", replaces=shown, **made)]
 
 

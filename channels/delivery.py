@@ -56,10 +56,13 @@ class Unreachable(Exception):
 
 
 class Door(Protocol):
-    """A messenger: `render` is pure, `call` makes one call and returns the platform's id of the message ("" for none)."""
+    """A messenger: `render` is pure, `call` makes one call and returns the platform's id of the message ("" for none).
+    Some know their `workspace` only once they are open."""
 
     channel: str
     workspace: str
+
+    async def open(self) -> None: ...
 
     def render(self, out: Outgoing, address: str, thread: str) -> list[Call]: ...
 
@@ -97,19 +100,30 @@ class Courier:
 
     def __init__(self, engine: Engine, doors: Sequence[Door], compose: Compose, landed: Landed) -> None:
         self._engine = engine
-        self._doors = {(door.channel, door.workspace): door for door in doors}
+        self._doors = doors
         self._compose = compose
         self._landed = landed
 
     async def run(self, lane: str) -> None:
         """Send what is due in this lane, in order. The head that is being sent holds the lane: raises Busy while it is."""
         channel, workspace, address, thread = lane.split(":", 3)
-        door = self._doors.get((channel, workspace))
+        door = await self._door(channel, workspace)
         if door is None:
             return  # the token is gone or another; the rows wait for it
         while (task := await asyncio.to_thread(self._next, lane, door, address, thread.partition("#")[0])) is not None:
             if not await self._send(door, task, lane):
                 return
+
+    async def _door(self, channel: str, workspace: str) -> Door | None:
+        for door in self._doors:
+            if door.channel == channel and not door.workspace:
+                try:
+                    await door.open()
+                except Unreachable:
+                    continue
+            if (door.channel, door.workspace) == (channel, workspace):
+                return door
+        return None
 
     # one row
 

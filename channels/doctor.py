@@ -31,6 +31,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _payments(settings)
     yield from _address(settings)
     yield from _telegram(settings)
+    yield from _slack(settings)
     yield Finding("note", "mail", "No mail server is configured: messages are caught and shown on the operator's page.")
 
 
@@ -115,4 +116,38 @@ def _telegram(settings: Settings) -> Iterator[Finding]:
     elif host in ("127.0.0.1", "localhost", "::1"):
         yield Finding(
             "problem", "telegram", "Pay links in Telegram will lead to this machine. Set DOMAIN_URL to an address that opens on a phone."
+        )
+
+
+def _slack(settings: Settings) -> Iterator[Finding]:
+    """Asks Slack itself whether it knows the token. No token is ever shown."""
+    if settings.slack_bot_token is None:
+        yield Finding("note", "slack", "Off: no SLACK_BOT_TOKEN.")
+        return
+    import asyncio
+
+    from channels.slack.deliver import SlackDoor, SlackDown
+
+    door = SlackDoor(settings.slack_bot_token.get_secret_value(), api_url=settings.slack_api_url, timeout=8)
+
+    async def ask() -> str:
+        try:
+            await door.open()
+            return door.team
+        finally:
+            await door.close()
+
+    try:
+        team = asyncio.run(ask())
+    except SlackDown as error:
+        yield Finding("problem", "slack", str(error))
+        return
+    signed, socket = settings.slack_signing_secret is not None, settings.slack_app_token is not None
+    if not signed and not socket:
+        yield Finding("problem", "slack", "Nothing can come in. Set SLACK_APP_TOKEN (a socket) or SLACK_SIGNING_SECRET (signed HTTP).")
+        return
+    yield Finding("ok", "slack", f"{team}, by {'signed HTTP at /webhooks/slack' if signed else 'Socket Mode'}")
+    if signed and not settings.base_url.startswith("https://"):
+        yield Finding(
+            "problem", "slack", "Slack delivers to https only. Set DOMAIN_URL, or leave SLACK_SIGNING_SECRET out and use a socket."
         )

@@ -77,7 +77,8 @@ def receive(engine: Engine, events: Sequence[Event]) -> int:
 
 
 def _keep(tx: Connection, event: Event, now: Any) -> int:
-    kept = replace(event, text=redact(plain(event.text))[: 2 * conversations.MAX_TEXT])
+    fields = {name[:40]: redact(plain(value))[: conversations.MAX_TEXT] for name, value in event.fields.items()}
+    kept = replace(event, text=redact(plain(event.text))[: 2 * conversations.MAX_TEXT], fields=fields)
     lane = identities.lane_of(event.channel, event.workspace, event.chat_id, event.thread_id)
     here = find_place(tx, event)
     if not event.private and not event.addressed and (here is None or here.kind not in ("desk", "topic")):

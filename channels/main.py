@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fastapi import APIRouter, FastAPI
 
     from channels.messengers import Messengers
+    from channels.slack.deliver import SlackDoor
     from channels.telegram.deliver import TelegramDoor
     from channels.worker import Worker
 
@@ -123,6 +124,21 @@ def local_telegram(house: House) -> tuple[Any, TelegramDoor]:
     return sandbox, TelegramDoor(token, api_url=f"{_local(settings)}{TELEGRAM_PATH}", link_base=f"{settings.base_url}{TELEGRAM_PATH}/")
 
 
+def slack_door(settings: Settings) -> SlackDoor | None:
+    """Off until there is a token. The libraries are loaded here and not before."""
+    if settings.slack_bot_token is None:
+        return None
+    from channels.slack.deliver import SlackDoor
+
+    base = settings.base_url
+    return SlackDoor(
+        settings.slack_bot_token.get_secret_value(),
+        api_url=settings.slack_api_url,
+        pictures=f"{base}/static/scenes" if base.startswith("https://") else "",
+        link_base=f"{base}/connect/slack/open",
+    )
+
+
 def messengers(house: House, doors: Sequence[Any]) -> Messengers:
     from channels.messengers import Messengers
 
@@ -136,9 +152,9 @@ def worker(house: House, *, pace: float = 0.0, doors: Sequence[Any] = ()) -> Wor
 
 
 async def work(house: House) -> None:
-    """A process that only works: the jobs and, where Telegram is on without a webhook, its updates."""
-    door = telegram_door(house.settings)
-    doors = [door] if door is not None else []
+    """A process that only works: the jobs and, where they are on without a webhook, Telegram's updates and Slack's events."""
+    door, slack = telegram_door(house.settings), slack_door(house.settings)
+    doors = [one for one in (door, slack) if one is not None]
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(worker(house, doors=doors).run())
@@ -146,9 +162,13 @@ async def work(house: House) -> None:
                 from channels.telegram.poll import Poller
 
                 group.create_task(Poller(house.engine, door).run())
+            if slack is not None and house.settings.slack_app_token is not None and house.settings.slack_signing_secret is None:
+                from channels.slack.app import SlackApp
+
+                group.create_task(SlackApp(house, slack).socket(house.settings.slack_app_token.get_secret_value()))
     finally:
-        if door is not None:
-            await door.close()
+        for one in doors:
+            await one.close()
 
 
 def web(house: House, *, works: bool = True, pace: float = 0.012, phone: bool = False) -> FastAPI:
@@ -167,7 +187,12 @@ def web(house: House, *, works: bool = True, pace: float = 0.012, phone: bool = 
     if door is None and phone:
         local, door = local_telegram(house)
         mounts.append((TELEGRAM_PATH, local))
-    routers.append(connect(house, door.link if door is not None else None))
+    slack = slack_door(settings)
+    doors: list[Any] = [one for one in (door, slack) if one is not None]
+    routers.append(connect(house, {one.channel: one.link for one in doors}))
+    if slack is not None:
+        lifespans.append(closing(slack.close))
+        _listen(house, slack, routers, lifespans, works=works)
     if door is not None:
         lifespans.append(closing(door.close))
         secret = settings.telegram_webhook_secret
@@ -197,8 +222,21 @@ def web(house: House, *, works: bool = True, pace: float = 0.012, phone: bool = 
         mounts.append((SANDBOX_PATH, sandbox))
         lifespans.append(beside(sandbox.run, sandbox.close))
     if works:
-        lifespans.append(beside(worker(house, pace=pace, doors=[door] if door is not None else []).run))
-    return create_app(house, lifespans=lifespans, mounts=mounts, routers=routers, onward=("telegram",) if door is not None else ())
+        lifespans.append(beside(worker(house, pace=pace, doors=doors).run))
+    return create_app(house, lifespans=lifespans, mounts=mounts, routers=routers, onward=tuple(one.channel for one in doors))
+
+
+def _listen(house: House, door: SlackDoor, routers: list[APIRouter], lifespans: list[Any], *, works: bool) -> None:
+    """Signed HTTP where there is a secret for it, else a socket."""
+    from channels.slack.app import SlackApp
+
+    settings = house.settings
+    secret, token = settings.slack_signing_secret, settings.slack_app_token
+    if secret is not None:
+        routers.append(SlackApp(house, door, secret.get_secret_value()).router())
+    elif token is not None and works:
+        socket = SlackApp(house, door)
+        lifespans.append(beside(lambda: socket.socket(token.get_secret_value())))
 
 
 def closing(close: Callable[[], Awaitable[None]]) -> Any:

@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-Kind = Literal["text", "press", "command", "media", "edit", "joined", "blocked", "unblocked", "opened"]
+Kind = Literal["text", "press", "form", "command", "media", "edit", "joined", "blocked", "unblocked", "opened"]
+
+WITH_FORMS = frozenset({"slack"})  # doors that show a form as one: nothing is asked line by line there
+ROOTED = frozenset({"slack"})  # doors on which a topic is the thread under a message of ours, which is the desk's card
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class Event:
     forwarded: bool = False
     media: Media | None = None
     location: tuple[float, float] | None = None
+    hangs_on: str = ""  # where replies make a thread under a message: that message; an answer goes into its thread
+    fields: Mapping[str, str] = field(default_factory=dict)  # of a form that was sent
 
     @property
     def client_id(self) -> str:
@@ -91,6 +96,7 @@ class Outgoing:
     parts: Sequence[Mapping[str, Any]] = ()
     op: str = "send"
     reply_to: str = ""
+    hangs_on: str = ""  # the message into whose thread it goes, on doors that have threads under messages
     replaces: str = ""
     silent: bool = False
     about: Mapping[str, Any] = field(default_factory=dict)

@@ -28,11 +28,15 @@ FETCH_WITHIN = 60.0
 class LiveDoor(delivery.Door, Protocol):
     """A door that can also show what lives for a moment, and fetch what people send."""
 
-    async def typing(self, chat_id: str) -> None: ...
+    async def typing(self, chat_id: str, thread: str) -> None: ...
 
     async def draft(self, chat_id: str, draft_id: int, text: str) -> bool: ...
 
     async def fetch(self, file_id: str) -> bytes | None: ...
+
+    async def settle(self, event: Event) -> Event:
+        """The event with what the platform only says when it is asked."""
+        ...
 
 
 class Messengers:
@@ -40,11 +44,14 @@ class Messengers:
 
     def __init__(self, house: House, doors: Sequence[LiveDoor] = ()) -> None:
         self._engine = house.engine
-        self._doors = {(door.channel, door.workspace): door for door in doors}
+        self._doors = doors
         self._reception = Reception(house)
         self._courier = delivery.Courier(house.engine, doors, Composer(house.settings.base_url), mirror.landed)
         self._drafts: dict[str, Draft] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def _door(self, channel: str, workspace: str) -> LiveDoor | None:
+        return next((door for door in self._doors if (door.channel, door.workspace) == (channel, workspace)), None)
 
     # jobs
 
@@ -53,9 +60,11 @@ class Messengers:
 
         def handle(event: Event) -> None:
             media = None
-            if event.media is not None:
-                door = self._doors.get((event.channel, event.workspace))
-                media = asyncio.run_coroutine_threadsafe(door.fetch(event.media.file_id), loop).result(FETCH_WITHIN) if door else None
+            door = self._door(event.channel, event.workspace)
+            if door is not None:
+                event = asyncio.run_coroutine_threadsafe(door.settle(event), loop).result(FETCH_WITHIN)
+                if event.media is not None:
+                    media = asyncio.run_coroutine_threadsafe(door.fetch(event.media.file_id), loop).result(FETCH_WITHIN)
             self._reception.handle(event, media)
 
         await asyncio.to_thread(inbox.work, self._engine, lane, owner, handle)
@@ -93,11 +102,11 @@ class Messengers:
         row = await asyncio.to_thread(self._home, conversation_id)
         if row is None:
             return
-        door = self._doors.get((row.channel, row.workspace))
+        door = self._door(row.channel, row.workspace)
         if door is None:
             return
         self._drafts[conversation_id] = Draft(door, row.chat_id, private=row.kind == "private")
-        await door.typing(row.chat_id)
+        await door.typing(row.chat_id, row.thread_id)
 
     def _home(self, conversation_id: str) -> Any:
         with self._engine.db.read() as tx:

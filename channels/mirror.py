@@ -12,6 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
+from channels import delivery
+from channels.message import ROOTED, WITH_FORMS, Outgoing
 from core import conversations, handoff, identities, jobs, notices
 from core.engine import Engine, new_id
 from core.schema import account, booking_request, channel_identity, conversation, message_ref, outbound, place, turn
@@ -62,7 +64,7 @@ def _to_place(tx: Connection, here: Row[Any], home: Row[Any], now: datetime, *, 
         queued += 1
     values: dict[str, Any] = {"shown_seq": rows[-1].seq}
     form = _contact_form(rows)
-    if form is not None and not at_desk:
+    if form is not None and not at_desk and here.channel not in WITH_FORMS:
         values["state"] = {"form": {"conversation_id": home.id, **form}}
     tx.execute(update(place).where(place.c.id == here.id).values(**values))
     if len(rows) == PAGE:
@@ -128,7 +130,7 @@ def _to_desks(tx: Connection, home: Row[Any], places: Sequence[Row[Any]], now: d
         lane = identities.lane_of(topic.channel, topic.workspace, topic.chat_id, topic.thread_id)
         if staffed and topic.state.get("closed"):
             tx.execute(update(place).where(place.c.id == topic.id).values(state={}, shown_seq=max(0, home.last_seq - LOOK_BACK)))
-            _act(tx, topic, "reopen_topic", lane, home, now)
+            _act(tx, topic, "reopen_topic", lane, home, now, title=_name_of(tx, home))
             jobs.enqueue(tx, "mirror", {"conversation_id": home.id}, run_at=now, now=now, dedupe=f"mirror:{home.id}")
         waiting = handoff.open_handoff(tx, home.id)
         state = f"{waiting.id}:{waiting.status}" if waiting is not None else "none"
@@ -150,7 +152,6 @@ def _to_desks(tx: Connection, home: Row[Any], places: Sequence[Row[Any]], now: d
 
 
 def _open_topic(tx: Connection, desk: Row[Any], home: Row[Any], now: datetime) -> int:
-    name = tx.execute(select(account.c.display_name).where(account.c.id == home.account_id)).scalar_one()
     _act(
         tx,
         desk,
@@ -159,9 +160,13 @@ def _open_topic(tx: Connection, desk: Row[Any], home: Row[Any], now: datetime) -
         home,
         now,
         key=f"topic:{desk.id}:{home.id}",
-        title=f"{name or 'A visitor'} \u00b7 {home.id[:6]}",
+        title=f"{_name_of(tx, home)} \u00b7 {home.id[:6]}",
     )
     return 1
+
+
+def _name_of(tx: Connection, home: Row[Any]) -> str:
+    return str(tx.execute(select(account.c.display_name).where(account.c.id == home.account_id)).scalar_one() or "A visitor")
 
 
 def _act(tx: Connection, here: Row[Any], notice: str, lane: str, home: Row[Any], now: datetime, *, key: str = "", **content: Any) -> None:
@@ -185,6 +190,18 @@ def close_topic(tx: Connection, conversation_id: str, now: datetime) -> None:
         lane = identities.lane_of(topic.channel, topic.workspace, topic.chat_id, topic.thread_id)
         tx.execute(update(place).where(place.c.id == topic.id).values(state={"closed": True}))
         _act(tx, topic, "close_topic", lane, home, now)
+        if topic.channel in ROOTED:  # such a thread cannot be closed; its card loses its buttons
+            notices.send(
+                tx,
+                channel=topic.channel,
+                address=topic.chat_id,
+                notice="desk.card",
+                content={"conversation_id": conversation_id, "closed": True},
+                now=now,
+                key=f"desk:{topic.id}:{home.control_epoch}:closed",
+                conversation_id=conversation_id,
+                lane=lane,
+            )
 
 
 def landed(tx: Connection, row: Row[Any], external_id: str) -> None:
@@ -214,6 +231,9 @@ def landed(tx: Connection, row: Row[Any], external_id: str) -> None:
             created_at=now,
         )
     )
+    if channel in ROOTED:  # the message the thread hangs on becomes the card
+        root = Outgoing(subject=f"desk:{conversation_id}", conversation_id=conversation_id)
+        delivery.remember(tx, channel, row.lane, external_id, root, now)
     conversations.watch(tx, conversation_id)
     jobs.enqueue(tx, "mirror", {"conversation_id": conversation_id}, run_at=now, now=now, dedupe=f"mirror:{conversation_id}")
 

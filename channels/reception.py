@@ -21,6 +21,7 @@ from channels import inbox, mirror
 from channels.compose import door_words, known_locales
 from channels.house import House
 from channels.message import Event
+from channels.phrases import phrase
 from channels.render import Words
 from channels.web import uploads
 from core import carts, conversations, handoff, identities, notices, offers, requests
@@ -62,10 +63,14 @@ class Reception:
                 self._hush(event, event.kind == "blocked")
             case "joined":
                 self._joined(event)
-            case "edit" | "opened":
+            case "edit":
                 return  # an edited message decides nothing
+            case "opened":
+                self._opened(event)
             case "press":
                 self._press(event)
+            case "form":
+                self._form(event)
             case _ if not event.sender.person or (event.forwarded and self._at_desk(event)):
                 return  # bots, channels and anonymous administrators have no say
             case "command":
@@ -117,7 +122,7 @@ class Reception:
 
     def _at_desk(self, event: Event) -> bool:
         with self._engine.db.read() as tx:
-            here = inbox.find_place(tx, event)
+            here = inbox.find_place(tx, event) or inbox.find_place(tx, replace(event, thread_id=""))
         return here is not None and here.kind in ("desk", "topic")
 
     def _actor(self, identity: Row[Any], here: Row[Any]) -> Actor:
@@ -131,6 +136,7 @@ class Reception:
 
     def _say(self, event: Event, parts: Sequence[Mapping[str, Any]], name: str = "say", **more: Any) -> None:
         now = self._engine.clock()
+        more |= {"hangs_on": event.hangs_on} if event.hangs_on else {}
         with self._engine.db.write() as tx:
             mirror.tell(tx, lane=self._lane(event), key=f"{event.client_id}:{name}", parts=parts, now=now, **more)
 
@@ -158,6 +164,10 @@ class Reception:
 
     def _hush(self, event: Event, quiet: bool) -> None:
         now = self._engine.clock()
+        if not event.sender.user_id:  # the whole workspace: the app was removed
+            with self._engine.db.write() as tx:
+                identities.forget_workspace(tx, event.channel, event.workspace, now)
+            return
         with self._engine.db.write() as tx:
             identity = self._meet(tx, event)
             identities.set_quiet(tx, identity.id, now if quiet else None)
@@ -181,6 +191,36 @@ class Reception:
                     key=f"{event.client_id}:leave",
                     lane=self._lane(event),
                 )
+
+    def _opened(self, event: Event) -> None:
+        """A new thread with the assistant, or a person's own page: neither is a word, both are answered."""
+        now = self._engine.clock()
+        if event.command == "home":
+            with self._engine.db.write() as tx:
+                identity = self._meet(tx, event)
+                notices.send(
+                    tx,
+                    channel=event.channel,
+                    address=event.sender.user_id,
+                    notice="home",
+                    content={"account_id": identity.account_id, "user": event.sender.user_id, "locale": identity.locale},
+                    now=now,
+                    key=f"{event.client_id}:home",
+                    lane=f"{identities.lane_of(event.channel, event.workspace, event.sender.user_id)}#home",
+                )
+            return
+        identity, _ = self._arrive(event)
+        with self._engine.db.write() as tx:
+            notices.send(
+                tx,
+                channel=event.channel,
+                address=event.chat_id,
+                notice="prompts",
+                content={"prompts": list(phrase(identity.locale, "welcome", "ideas"))},
+                now=now,
+                key=f"{event.client_id}:prompts",
+                lane=f"{self._lane(event)}#prompts",
+            )
 
     # commands
 
@@ -478,6 +518,9 @@ class Reception:
         if word in ("page", "pick", "contact"):
             self._press_door(event, word, rest)
             return
+        if word == "modal":
+            self._press_modal(event)
+            return
         if event.action == "nothing":
             self._answer_press(event)
             return
@@ -552,6 +595,40 @@ class Reception:
             self._answer_press(event, error.message, alert=True)
             return
         self._answer_press(event)
+
+    def _press_modal(self, event: Event) -> None:
+        """The door has opened the form by itself, for whose trip it is; all others are told so."""
+        identity, here = self._arrive(event)
+        if here.conversation_id is None or identity.account_id != self._actor(identity, here).account_id:
+            self._refuse(event, identity, here, "form")
+
+    def _form(self, event: Event) -> None:
+        """A form that was filled in as one, sent from where it was opened."""
+        identity, here = self._arrive(event)
+        with self._engine.db.read() as tx:
+            ref = tx.execute(
+                select(message_ref).where(
+                    message_ref.c.channel == event.channel,
+                    message_ref.c.workspace == event.workspace,
+                    message_ref.c.chat_id == event.chat_id,
+                    message_ref.c.external_id == event.message_id,
+                )
+            ).one_or_none()
+            line = None
+            if ref is not None and ref.seq and ref.conversation_id == here.conversation_id:
+                line = next(iter(conversations.log_after(tx, ref.conversation_id, ref.seq - 1, limit=1)), None)
+        if line is None:
+            self._answer_press(event, door_words("form_over", event.sender.locale), alert=True)
+            return
+        actor = self._actor(identity, here)
+        if not event.sender.person or identity.account_id != actor.account_id:
+            self._refuse(event, identity, here, "form")
+            return
+        part = line.data["parts"][int(event.action)]
+        try:
+            inbox.press(self._engine, actor, event.client_id, part["submit"]["action"], event.fields)
+        except CoreError as error:
+            self._say(event, [{"type": "text", "text": error.message}])
 
     def _press_traveler(self, event: Event, identity: Row[Any], found: Row[Any]) -> None:
         _, here = self._arrive(event)
@@ -715,6 +792,7 @@ class Reception:
                 parts=parts,
                 now=now,
                 reply_to=event.message_id,
+                hangs_on=event.hangs_on,
                 subject=f"request:{request_id}",
             )
 

@@ -48,6 +48,10 @@ class Settings(BaseSettings):
     telegram_bot_token: SecretStr | None = Field(None, alias="TELEGRAM_BOT_TOKEN")
     telegram_api_url: str = Field("", alias="TELEGRAM_API_URL")  # a stand-in, or a Bot API server of your own
     telegram_webhook_secret: SecretStr | None = Field(None, alias="TELEGRAM_WEBHOOK_SECRET")  # set: a webhook instead of polling
+    slack_bot_token: SecretStr | None = Field(None, alias="SLACK_BOT_TOKEN")
+    slack_app_token: SecretStr | None = Field(None, alias="SLACK_APP_TOKEN")  # Socket Mode: no public address is needed
+    slack_signing_secret: SecretStr | None = Field(None, alias="SLACK_SIGNING_SECRET")  # set: signed HTTP instead of a socket
+    slack_api_url: str = Field("", alias="SLACK_API_URL")  # a stand-in
 
     # pages that may embed the chat
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(("*",), alias="ALLOWED_ORIGINS")
@@ -57,7 +61,9 @@ class Settings(BaseSettings):
     def _origins(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("telegram_bot_token", "telegram_webhook_secret", mode="before")
+    @field_validator(
+        "telegram_bot_token", "telegram_webhook_secret", "slack_bot_token", "slack_app_token", "slack_signing_secret", mode="before"
+    )
     @classmethod
     def _unset(cls, value: Any) -> Any:
         return None if value == "" else value
@@ -67,6 +73,20 @@ class Settings(BaseSettings):
     def _token(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not re.fullmatch(r"\d{3,20}:[A-Za-z0-9_-]{10,100}", value.get_secret_value()):
             raise ValueError("a bot token looks like 123456789:AAE..., as BotFather shows it")
+        return value
+
+    @field_validator("slack_bot_token")
+    @classmethod
+    def _slack_bot(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith("xoxb-"):
+            raise ValueError("a bot token begins with xoxb-, as Slack shows it under OAuth & Permissions")
+        return value
+
+    @field_validator("slack_app_token")
+    @classmethod
+    def _slack_app(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith("xapp-"):
+            raise ValueError("an app-level token begins with xapp-, as Slack shows it under Basic Information")
         return value
 
     @field_validator("telegram_webhook_secret")

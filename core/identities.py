@@ -155,6 +155,15 @@ def unlink(tx: Connection, identity_id: str, account_id: str, now: datetime) -> 
     return row
 
 
+def forget_workspace(tx: Connection, channel: str, workspace: str, now: datetime) -> int:
+    """We were removed from there: every link into it is undone. Returns how many."""
+    there = (channel_identity.c.channel == channel, channel_identity.c.workspace == workspace, channel_identity.c.linked_at.is_not(None))
+    rows = tx.execute(select(channel_identity.c.id, channel_identity.c.account_id).where(*there)).all()
+    for row in rows:
+        unlink(tx, row.id, row.account_id, now)
+    return len(rows)
+
+
 def of_account(tx: Connection, account_id: str, channel: str) -> Sequence[Row[Any]]:
     """The chats linked to an account."""
     query = select(channel_identity).where(

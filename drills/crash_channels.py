@@ -120,14 +120,14 @@ def _arm(module: str, owner: str, name: str, when: str, armed: str) -> None:
 
 
 class Child:
-    def __init__(self, folder: str, api: str) -> None:
-        self.folder, self.api = folder, api
+    def __init__(self, folder: str, api: str, script: str = __file__) -> None:
+        self.folder, self.api, self.script = folder, api, script
         self.armed = Path(folder) / "armed"
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, point: str = "") -> None:
         log = (Path(self.folder) / "child.log").open("ab")
-        self.process = subprocess.Popen([sys.executable, __file__, "--child", self.folder, self.api, point], stdout=log, stderr=log)
+        self.process = subprocess.Popen([sys.executable, self.script, "--child", self.folder, self.api, point], stdout=log, stderr=log)
 
     def died(self, seconds: float) -> bool:
         until = time.monotonic() + seconds

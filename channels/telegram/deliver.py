@@ -18,7 +18,7 @@ from telegram.error import BadRequest, Conflict, Forbidden, InvalidToken, Networ
 from telegram.request import HTTPXRequest
 
 from channels.delivery import Gone, Later, NotTaken, Unreachable, Unsure
-from channels.message import Call, Outgoing
+from channels.message import Call, Event, Outgoing
 from channels.settings import durations_as_timedelta
 from channels.telegram import render
 from channels.web.views import STATIC
@@ -168,11 +168,11 @@ class TelegramDoor:
 
     # what lives for a moment
 
-    async def typing(self, chat_id: str) -> None:
+    async def typing(self, chat_id: str, thread: str) -> None:
         """Show that an answer is coming; nothing depends on it."""
         try:
             await self.open()
-            await self._bot.send_chat_action(chat_id, "typing")
+            await self._bot.send_chat_action(chat_id, "typing", message_thread_id=int(thread) if thread else None)
         except (TelegramDown, TelegramError):
             return
 
@@ -186,6 +186,10 @@ class TelegramDoor:
         return True
 
     # in
+
+    async def settle(self, event: Event) -> Event:
+        """An update says all there is."""
+        return event
 
     async def fetch(self, file_id: str) -> bytes | None:
         """A file that somebody sent; None where it is too big or gone. Raises TelegramDown."""

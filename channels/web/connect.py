@@ -1,10 +1,11 @@
 """Going on elsewhere: a signed-in account, or a chat's visitor, gets a link that works once and makes a chat theirs."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Form, Header, Request
+from pydantic import BaseModel
 from starlette.responses import RedirectResponse, Response
 
 from channels.house import House
@@ -16,25 +17,38 @@ from core import identities, people
 from core.errors import NotFound
 
 ANYBODY = ("provider", "expert", "operator", "traveler")
+NAMES = {"telegram": "Telegram", "slack": "Slack"}
+Link = Callable[[str], Awaitable[str]]
 
 
-def router(house: House, link: Callable[[str], Awaitable[str]] | None) -> APIRouter:
-    """`link` makes the messenger's own address for a token; None where no messenger is set up."""
+class Onward(BaseModel):
+    """Where to go on; the first that is set up unless it says so."""
+
+    channel: str = ""
+
+
+def router(house: House, links: Mapping[str, Link]) -> APIRouter:
+    """`links` make each messenger's own address for a token; empty where no messenger is set up."""
     api = APIRouter()
     engine = house.engine
     Signed = Annotated[Seat, Depends(session.need(house, *ANYBODY))]
 
     @api.post("/chat/v1/link")
-    async def from_chat(authorization: Annotated[str, Header()] = "") -> dict[str, str]:
-        """The same conversation in Telegram: {"channel", "url"}; the link works once, for 15 minutes."""
-        if link is None:
-            raise NotFound("Telegram is not set up here.")
+    async def from_chat(wanted: Onward | None = None, authorization: Annotated[str, Header()] = "") -> dict[str, str]:
+        """The same conversation in a messenger: {"channel", "url"}; the link works once, for 15 minutes."""
+        channel = (wanted.channel if wanted is not None else "") or next(iter(links), "telegram")
+        link = _link(channel)
         person = await to_thread.run_sync(_who, authorization)
         if person is None or not person.conversation_id:
             raise SignInNeeded("This chat session is over. A new one starts by itself.")
         conversation_id = person.conversation_id
         token = await to_thread.run_sync(lambda: identities.invite(engine, person.account_id, conversation_id=conversation_id))
-        return {"channel": "telegram", "url": await link(token)}
+        return {"channel": channel, "url": await link(token)}
+
+    def _link(channel: str) -> Link:
+        if channel not in links:
+            raise NotFound(f"{NAMES.get(channel, 'That messenger')} is not set up here.")
+        return links[channel]
 
     def _who(authorization: str) -> people.Person | None:
         scheme, _, token = authorization.partition(" ")
@@ -43,28 +57,40 @@ def router(house: House, link: Callable[[str], Awaitable[str]] | None) -> APIRou
         with engine.db.read() as tx:
             return people.who(tx, token.strip(), "chat", engine.clock())
 
-    @api.get("/connect/telegram")
-    def show(request: Request, seat: Signed, done: str = "") -> Response:
-        with engine.db.read() as tx:
-            linked = [_shown(row) for row in identities.of_account(tx, seat.person.account_id, "telegram")]
-        return page(request, "connect.html", seat=seat, linked=linked, done=done, url="", on=link is not None)
+    @api.get("/connect/slack/open")
+    def hand_over(request: Request) -> Response:
+        """How to give Slack the link's token, which is in the fragment and never reaches us."""
+        return page(request, "connect_slack.html", headers={"referrer-policy": "no-referrer"})
 
-    @api.post("/connect/telegram")
-    async def make(request: Request, seat: Signed, csrf: Annotated[str, Form()] = "") -> Response:
+    @api.get("/connect/{channel}")
+    def show(request: Request, seat: Signed, channel: str, done: str = "") -> Response:
+        if channel not in NAMES:
+            raise NotFound("There is no such messenger.")
+        with engine.db.read() as tx:
+            linked = [_shown(row) for row in identities.of_account(tx, seat.person.account_id, channel)]
+        about: dict[str, Any] = {
+            "channel": channel,
+            "name": NAMES[channel],
+            "others": [(one, NAMES[one]) for one in links if one != channel],
+        }
+        return page(request, "connect.html", seat=seat, linked=linked, done=done, url="", on=channel in links, **about)
+
+    @api.post("/connect/{channel}")
+    async def make(request: Request, seat: Signed, channel: str, csrf: Annotated[str, Form()] = "") -> Response:
         """The link is made by a POST and shown once; nobody who only looks at the page gets one."""
         session.check_proof(seat, request, csrf)
-        if link is None:
-            raise NotFound("Telegram is not set up here.")
+        link = _link(channel)
         token = await to_thread.run_sync(lambda: identities.invite(engine, seat.person.account_id))
-        url = await link(token)
-        return page(request, "connect.html", seat=seat, linked=[], done="", url=url, on=True, headers={"referrer-policy": "no-referrer"})
+        about: dict[str, Any] = {"channel": channel, "name": NAMES[channel], "others": []}
+        kept = {"referrer-policy": "no-referrer"}
+        return page(request, "connect.html", seat=seat, linked=[], done="", url=await link(token), on=True, headers=kept, **about)
 
-    @api.post("/connect/telegram/{identity_id}/remove")
-    def remove(request: Request, seat: Signed, identity_id: str, csrf: Annotated[str, Form()] = "") -> Response:
+    @api.post("/connect/{channel}/{identity_id}/remove")
+    def remove(request: Request, seat: Signed, channel: str, identity_id: str, csrf: Annotated[str, Form()] = "") -> Response:
         session.check_proof(seat, request, csrf)
         with engine.db.write() as tx:
             identities.unlink(tx, identity_id, seat.person.account_id, engine.clock())
-        return RedirectResponse("/connect/telegram?done=removed", status_code=303)
+        return RedirectResponse(f"/connect/{channel if channel in NAMES else 'telegram'}?done=removed", status_code=303)
 
     return api
 
@@ -72,7 +98,7 @@ def router(house: House, link: Callable[[str], Awaitable[str]] | None) -> APIRou
 def _shown(row: Any) -> dict[str, Any]:
     return {
         "id": row.id,
-        "name": row.display_name or "Telegram",
+        "name": row.display_name or NAMES.get(row.channel, row.channel),
         "since": row.linked_at.strftime("%d %b %Y"),
         "quiet": row.blocked_at is not None,
     }

@@ -23,8 +23,9 @@ const WORDS = {
   person: 'Talk to a person',
   unwait: 'Stop waiting',
   back: 'Back to the assistant',
-  onward: 'Go on in Telegram',
-  onwardLink: 'Open Telegram',
+  onward: (where) => `Go on in ${where}`,
+  onwardLink: (where) => `Open ${where}`,
+  messengers: { telegram: 'Telegram', slack: 'Slack' },
   placeholder: 'Where would you like to go?',
   placeholderPerson: (name) => `Write to ${name}`,
   send: 'Send',
@@ -1280,7 +1281,7 @@ export class TraveloureChat extends HTMLElement {
     ui.title = el('b', {}, name);
     ui.sub = el('span.sub-line', {}, WORDS.assistant);
     ui.ask = el('button.ask', { type: 'button', onclick: () => this.#askPerson() }, el('span', {}, WORDS.person));
-    ui.onward = el('button.ask', { type: 'button', hidden: true, onclick: () => this.#goOn() }, WORDS.onward);
+    ui.onward = el('button.ask', { type: 'button', hidden: true, onclick: () => this.#goOn() });
     ui.banner = el('div.banner', { role: 'status', hidden: true });
     ui.log = el('div.log', { role: 'log', 'aria-live': 'polite', 'aria-label': WORDS.log, tabindex: 0 });
     ui.jump = el('button.jump', { type: 'button', hidden: true, onclick: () => this.#toBottom(true) }, icon('down'), WORDS.jump);
@@ -1399,7 +1400,10 @@ export class TraveloureChat extends HTMLElement {
   }
 
   #ready() {
-    this.#ui.onward.hidden = !kept.get(this.#line.key)?.onward?.includes('telegram');
+    const [to] = (kept.get(this.#line.key)?.onward ?? []).filter((one) => Object.hasOwn(WORDS.messengers, one));
+    this.#ui.onward.hidden = !to;
+    this.#ui.onward.dataset.to = to ?? '';
+    this.#ui.onward.textContent = to ? WORDS.onward(WORDS.messengers[to]) : '';
     this.#restoring = false;
     this.#ui.bones?.remove();
     this.#ui.log.removeAttribute('aria-busy');
@@ -1746,10 +1750,11 @@ export class TraveloureChat extends HTMLElement {
   /** The same conversation in a messenger: the link works once, so it is made when it is asked for. */
   async #goOn() {
     const { onward } = this.#ui;
+    const { to } = onward.dataset;
     onward.disabled = true;
     try {
-      const { url } = await this.#line.post('/link');
-      const link = el('a.ask', { href: safe(url, location.href), target: '_blank', rel: 'noopener noreferrer' }, WORDS.onwardLink, el('span.sr', {}, ` ${WORDS.newTab}`));
+      const { url } = await this.#line.post('/link', { channel: to });
+      const link = el('a.ask', { href: safe(url, location.href), target: '_blank', rel: 'noopener noreferrer' }, WORDS.onwardLink(WORDS.messengers[to]), el('span.sr', {}, ` ${WORDS.newTab}`));
       link.addEventListener('click', () => link.replaceWith(onward), { once: true });
       onward.replaceWith(link);
       link.focus();
