@@ -1200,10 +1200,12 @@ SCENARIOS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """`plant` changes the code of the forked process it is called in, and of no other."""
+    """`plant` changes the code of the forked process it is called in, and of no other. `first` is the scenario that is made for
+    it and tried before the others."""
 
     name: str
     plant: Callable[[], None]
+    first: str = "pay"
 
 
 def put(where: Any, name: str, value: Any) -> Callable[[], None]:
@@ -1554,47 +1556,47 @@ def transfers_unwritten() -> None:
 CRASHES_FOR_MUTANTS = ("refund_around_transfer", "pay", "refunds", "another_amount", "second_page")
 
 MUTANTS = (
-    Mutant("no key on the page", keyed("payment_link", fresh)),
-    Mutant("no key on the refund", keyed("refund", only_for("refund:"))),
-    Mutant("no key on the orphan's refund", keyed("refund", only_for("orphan:"))),
-    Mutant("one refund key for ever", refund_tries_never_grow),
-    Mutant("one key for every page", keyed("payment_link", lambda key: "page")),
-    Mutant("no answer is taken for a no", unknown_is_no),
-    Mutant("parameters are not frozen", nothing_frozen),
-    Mutant("a payment that does not fit is ignored", put(collect, "_orphan", lambda *_: None)),
-    Mutant("the amount is not compared", amounts_not_compared),
-    Mutant("a second payment takes the first one's place", second_payment_overwrites),
-    Mutant("no sweep", put(collect, "sweep", lambda _engine: 0)),
-    Mutant("the event's body is believed", body_believed),
-    Mutant("the return page is believed", return_page_believed),
-    Mutant("the signature is not checked", no_signature),
-    Mutant("refunds have no cap", uncapped_refunds),
-    Mutant("floor instead of largest remainder", floor_rounding),
+    Mutant("no key on the page", keyed("payment_link", fresh), "answers_lost"),
+    Mutant("no key on the refund", keyed("refund", only_for("refund:")), "answers_lost"),
+    Mutant("no key on the orphan's refund", keyed("refund", only_for("orphan:")), "second_page"),
+    Mutant("one refund key for ever", refund_tries_never_grow, "refund_refused_for_a_while"),
+    Mutant("one key for every page", keyed("payment_link", lambda key: "page"), "deposit_and_balance"),
+    Mutant("no answer is taken for a no", unknown_is_no, "answers_lost"),
+    Mutant("parameters are not frozen", nothing_frozen, "answers_lost"),
+    Mutant("a payment that does not fit is ignored", put(collect, "_orphan", lambda *_: None), "another_amount"),
+    Mutant("the amount is not compared", amounts_not_compared, "another_amount"),
+    Mutant("a second payment takes the first one's place", second_payment_overwrites, "second_page"),
+    Mutant("no sweep", put(collect, "sweep", lambda _engine: 0), "webhooks_lost"),
+    Mutant("the event's body is believed", body_believed, "lying_events"),
+    Mutant("the return page is believed", return_page_believed, "return_page"),
+    Mutant("the signature is not checked", no_signature, "lying_events"),
+    Mutant("refunds have no cap", uncapped_refunds, "refund_twice"),
+    Mutant("floor instead of largest remainder", floor_rounding, "refunds"),
     Mutant("a refund is marked before it is sent", refund_marked_before_it_is_sent),
-    Mutant("sold without places", sold_without_places),
-    Mutant("what was not sold is kept", refusing_to_refund_what_was_not_sold),
+    Mutant("sold without places", sold_without_places, "paid_too_late"),
+    Mutant("what was not sold is kept", refusing_to_refund_what_was_not_sold, "paid_too_late"),
     Mutant("the books post again on a replay", ledger_posts_again),
     Mutant("the platform's leg is left out of the books", one_leg_short),
-    Mutant("closing believes itself", closing_believes_itself),
-    Mutant("no key on the transfer", keyed("transfer", fresh)),
-    Mutant("no key on the claw-back", keyed("reverse", fresh)),
-    Mutant("the amount of a transfer is not frozen", amount_not_frozen),
-    Mutant("a debt is set off twice", set_off_twice),
-    Mutant("money is sent on while it is disputed", put(payouts, "disputed", lambda *_: False)),
-    Mutant("money is sent on before it is due", never_due),
-    Mutant("money is sent to accounts that cannot receive", inactive_accounts_are_tried),
-    Mutant("the balance is the whole price again", balance_charged_twice),
-    Mutant("a change counts before it is paid", change_counts_before_it_is_paid),
-    Mutant("a lost dispute is not taken back", lost_disputes_stay_with_the_house),
-    Mutant("a wake-up before its time is lost", early_wakeup_is_lost),
-    Mutant("nobody looks at a share again once it was sent", payouts_event_triggered),
-    Mutant("a refused step keeps its key", refusals_replay),
-    Mutant("refunds that come back are ignored", failed_refunds_ignored),
-    Mutant("a lost dispute forgets refunds on their way", todo_refunds_forgotten_on_loss),
-    Mutant("transfers are not written into the books", transfers_unwritten),
-    Mutant("keys are trusted for ever", put(payouts, "KEYS_LAST", timedelta(days=10_000))),
-    Mutant("nobody looks for what was not told", put(inbox, "look", lambda _engine: None)),
-    Mutant("a surplus is kept", put(collect, "_send_back_surplus", lambda *_: None)),
+    Mutant("closing believes itself", closing_believes_itself, "closing_races_paying"),
+    Mutant("no key on the transfer", keyed("transfer", fresh), "refund_around_transfer"),
+    Mutant("no key on the claw-back", keyed("reverse", fresh), "a_day_without_answer"),
+    Mutant("the amount of a transfer is not frozen", amount_not_frozen, "refund_around_transfer"),
+    Mutant("a debt is set off twice", set_off_twice, "debt_is_netted"),
+    Mutant("money is sent on while it is disputed", put(payouts, "disputed", lambda *_: False), "dispute_won"),
+    Mutant("money is sent on before it is due", never_due, "paid_out"),
+    Mutant("money is sent to accounts that cannot receive", inactive_accounts_are_tried, "account_disabled"),
+    Mutant("the balance is the whole price again", balance_charged_twice, "deposit_and_balance"),
+    Mutant("a change counts before it is paid", change_counts_before_it_is_paid, "change_expired"),
+    Mutant("a lost dispute is not taken back", lost_disputes_stay_with_the_house, "dispute_lost"),
+    Mutant("a wake-up before its time is lost", early_wakeup_is_lost, "woken_early"),
+    Mutant("nobody looks at a share again once it was sent", payouts_event_triggered, "refund_around_transfer"),
+    Mutant("a refused step keeps its key", refusals_replay, "account_disabled_untold"),
+    Mutant("refunds that come back are ignored", failed_refunds_ignored, "refund_comes_back"),
+    Mutant("a lost dispute forgets refunds on their way", todo_refunds_forgotten_on_loss, "refund_and_dispute_at_once"),
+    Mutant("transfers are not written into the books", transfers_unwritten, "paid_out"),
+    Mutant("keys are trusted for ever", put(payouts, "KEYS_LAST", timedelta(days=10_000)), "a_day_without_answer"),
+    Mutant("nobody looks for what was not told", put(inbox, "look", lambda _engine: None), "dispute_lost_untold"),
+    Mutant("a surplus is kept", put(collect, "_send_back_surplus", lambda *_: None), "balance_paid_while_cancelled"),
 )
 
 
@@ -1795,6 +1797,7 @@ def sweep_scenario(stage: Stage, scenario: Scenario, most: int, say: Callable[[s
     for k in spread(outside, most // 5):
         _, report = stage.one(Plan(scenario), crash_at=k, kill="sandbox")
         judge(f"sandbox killed at {k} ({points[k]})", report)
+    say(f"{scenario.name}: {result.runs} runs, {len(result.failures)} failures {result.failures[:2] or ''}")
     return result
 
 
@@ -1819,21 +1822,20 @@ def kill_at_random(stage: Stage, times: int, seed: int, say: Callable[[str], Non
 
 def hunt(stage: Stage, mutant: Mutant) -> str:
     """Where the mutant was noticed; "" where it survived everything."""
-    plain = {one.name: stage.plain(one) for one in SCENARIOS}
-    ends = {name: report["end"] for name, report in plain.items()}
-    points = {name: report["points"] for name, report in plain.items()}
-    for scenario in SCENARIOS:
+    order = sorted(SCENARIOS, key=lambda one: one.name != mutant.first)
+    crashed = sorted(
+        (one for one in SCENARIOS if one.name in {mutant.first, *CRASHES_FOR_MUTANTS}), key=lambda one: one.name != mutant.first
+    )
+    for scenario in order:
         _, report = stage.one(Plan(scenario, mutant))
-        noticed = _noticed(report, ends[scenario.name])
+        noticed = _noticed(report, stage.plain(scenario)["end"])
         if noticed:
             return f"{scenario.name}: {noticed}"
-    for scenario in SCENARIOS:
-        if scenario.name not in CRASHES_FOR_MUTANTS:
-            continue
-        for k, name in enumerate(points[scenario.name]):
+    for scenario in crashed:
+        for k, name in enumerate(stage.plain(scenario)["points"]):
             if name in ("after link", "before refund", "after refund", "after transfer", "after reversal"):
                 _, report = stage.one(Plan(scenario, mutant), crash_at=k)
-                noticed = _noticed(report, ends[scenario.name])
+                noticed = _noticed(report, stage.plain(scenario)["end"])
                 if noticed:
                     return f"{scenario.name}, crash {name}: {noticed}"
     return ""
