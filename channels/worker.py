@@ -23,7 +23,7 @@ from core import calendars, conversations, counters, handoff, jobs, requests
 from core.engine import Engine
 from core.errors import Busy, CoreError, NotFound
 from core.jobs import Job
-from core.payments import balances, collect, payouts
+from core.payments import balances, collect, payees, payouts
 from core.payments import inbox as gateway_inbox
 
 log = structlog.get_logger()
@@ -49,6 +49,7 @@ HANDLERS: Mapping[str, Handler] = {
     "refund.send": lambda engine, given: collect.send_refund(engine, given["refund_id"]),
     "refund.orphan": lambda engine, given: collect.refund_orphan(engine, **given),
     "webhook": lambda engine, given: gateway_inbox.work_event(engine, given["event_id"]),
+    gateway_inbox.LOOK: lambda engine, _given: gateway_inbox.look(engine),
     "request.deadline": lambda engine, given: requests.expire_due(engine, given["request_id"]),
     "deliver": lambda engine, _given: deliver(engine),
     calendars.JOB: lambda engine, given: pull(engine, given["feed_id"]),
@@ -215,6 +216,8 @@ LOOKS: Looks = (
     ("requests", requests.sweep),
     ("balances", balances.sweep),
     ("payouts", payouts.sweep),
+    ("payees", payees.sweep),
+    ("gateway", inbox.wake),
     ("handoffs", handoff.sweep),
     ("slots", counters.wake),
     ("calendars", calendars.sweep),

@@ -110,7 +110,8 @@ def paid(tx: Connection, rules: Rules, payment_id: str, now: datetime) -> bool:
         return False
     row = tx.execute(select(booking).where(booking.c.id == found.booking_id).with_for_update()).one()
     holds.stand_still(tx, [row.option_id])
-    if row.status != "CONFIRMED":
+    if row.status != "CONFIRMED":  # it has begun, or ended, while its page was open
+        give_up(tx, row.id)
         return False
     try:
         with tx.begin_nested():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Literal
 
 from core.errors import Refused
 from core.payments.gateway import (
@@ -39,10 +40,12 @@ class MemoryGateway:
         self.accounts: dict[str, FetchedAccount] = {}
         self.held: dict[str, int] = {}  # what an account has
         self.transfers: dict[str, tuple[str, str, int]] = {}  # id: (charge, account, amount)
+        self.told: dict[str, tuple[str, str, int]] = {}  # of a transfer: (group, share, when)
+        self.clock: Callable[[], datetime] = lambda: datetime(2026, 11, 25, tzinfo=UTC)
         self.reversals: list[tuple[str, int]] = []
-        self.disputes: dict[str, FetchedDispute] = {}
+        self.opened: dict[str, FetchedDispute] = {}
         self.evidence: dict[str, Mapping[str, str]] = {}
-        self.failed_refunds: set[str] = set()
+        self.sent_back: set[str] = set()  # refunds the bank did not take
         self.down = False
         self.refusals: list[GatewayRefused] = []  # raised by the next acts, which do not happen
         self.lose = 0  # so many acts happen without an answer
@@ -82,6 +85,8 @@ class MemoryGateway:
     def refund(self, charge_id: str, amount: int, currency: str, *, key: str, metadata: Mapping[str, str]) -> Refunded:
         def act() -> Refunded:
             page = next(page for page in self.pages.values() if page.charge_id == charge_id)
+            if any(one.charge_id == charge_id and one.status != "won" for one in self.opened.values()):
+                raise GatewayRefused("It was charged back.", code="charge_disputed", curable=True)
             if amount > page.amount - self.refunded(charge_id):
                 raise GatewayRefused("More than is left of the charge.", code="amount_too_large")
             self.refunds.append((charge_id, amount))
@@ -93,7 +98,24 @@ class MemoryGateway:
 
     def refund_has_failed(self, refund_id: str) -> bool:
         self._weather()
-        return refund_id in self.failed_refunds
+        return refund_id in self.sent_back
+
+    def find(self, kind: Literal["refund", "transfer", "reversal"], of: str, key: str) -> Moved | None:
+        self._weather()
+        done = self.calls.get(key)
+        if done is None:
+            return None
+        answer = done[1]
+        assert isinstance(answer, Refunded | Moved)
+        return None if answer.id in self.sent_back else Moved(answer.id, answer.amount)
+
+    def disputes(self, since: datetime) -> Iterator[FetchedDispute]:
+        self._weather()
+        return iter(list(self.opened.values()))
+
+    def failed_refunds(self, since: datetime) -> Iterator[str]:
+        self._weather()
+        return iter(sorted(self.sent_back))
 
     def create_account(self, order: PayeeOrder, *, key: str) -> str:
         def act() -> str:
@@ -124,6 +146,7 @@ class MemoryGateway:
                 raise GatewayRefused("More than the charge.", code="transfer_source_balance_parameters_mismatch")
             made = f"tr_{len(self.transfers) + 1}"
             self.transfers[made] = (order.charge_id, order.account_id, order.amount)
+            self.told[made] = (order.group, metadata["share"], int(self.clock().timestamp()))
             self.held[order.account_id] += order.amount
             return Moved(made, order.amount)
 
@@ -148,15 +171,15 @@ class MemoryGateway:
 
     def fetch_dispute(self, dispute_id: str) -> FetchedDispute:
         self._weather()
-        if dispute_id not in self.disputes:
+        if dispute_id not in self.opened:
             raise GatewayRefused(f"No such dispute: {dispute_id}", code="resource_missing")
-        return self.disputes[dispute_id]
+        return self.opened[dispute_id]
 
     def submit_evidence(self, dispute_id: str, evidence: Mapping[str, str], *, key: str) -> FetchedDispute:
         def act() -> FetchedDispute:
             self.evidence[dispute_id] = dict(evidence)
-            self.disputes[dispute_id] = replace(self.disputes[dispute_id], status="under_review")
-            return self.disputes[dispute_id]
+            self.opened[dispute_id] = replace(self.opened[dispute_id], status="under_review")
+            return self.opened[dispute_id]
 
         done = self._once(key, dispute_id, act)
         assert isinstance(done, FetchedDispute)
@@ -170,7 +193,7 @@ class MemoryGateway:
                 yield Movement("charge", page.charge_id, page.amount, page.currency.upper(), at, page.charge_id)
         currency = {page.charge_id: page.currency.upper() for page in self.pages.values()}
         for number, (charge, amount) in enumerate(self.refunds, 1):
-            if f"re_{number}" not in self.failed_refunds:
+            if f"re_{number}" not in self.sent_back:
                 yield Movement("refund", f"re_{number}", amount, currency[charge], at, charge)
         for name, (charge, _, amount) in self.transfers.items():
             yield Movement("transfer", name, amount, currency[charge], at, charge)
@@ -228,13 +251,13 @@ class MemoryGateway:
         self.held[account_id] = 0
 
     def open_dispute(self, charge_id: str, amount: int, currency: str = "eur") -> str:
-        made = f"dp_{len(self.disputes) + 1}"
+        made = f"dp_{len(self.opened) + 1}"
         due = datetime(2026, 12, 9, tzinfo=UTC)
-        self.disputes[made] = FetchedDispute(made, charge_id, amount, currency, "needs_response", "fraudulent", True, due)
+        self.opened[made] = FetchedDispute(made, charge_id, amount, currency, "needs_response", "fraudulent", True, due)
         return made
 
     def close_dispute(self, dispute_id: str, status: str) -> None:
-        self.disputes[dispute_id] = replace(self.disputes[dispute_id], status=status, withdrawn=status == "lost")
+        self.opened[dispute_id] = replace(self.opened[dispute_id], status=status, withdrawn=status == "lost")
 
     # what it holds
 
@@ -243,11 +266,12 @@ class MemoryGateway:
         return sum(amount - back[name] for name, (charge, _, amount) in self.transfers.items() if charge == charge_id)
 
     def refunded(self, charge_id: str) -> int:
-        return sum(amount for charge, amount in self.refunds if charge == charge_id)
+        done = ((f"re_{number}", charge, amount) for number, (charge, amount) in enumerate(self.refunds, 1))
+        return sum(amount for name, charge, amount in done if charge == charge_id and name not in self.sent_back)
 
     def balance(self) -> int:
         """Taken in less given back, sent on and charged back, over everything."""
         taken = sum(page.amount for page in self.pages.values() if page.state == "paid")
-        given = sum(amount for number, (_, amount) in enumerate(self.refunds, 1) if f"re_{number}" not in self.failed_refunds)
+        given = sum(amount for number, (_, amount) in enumerate(self.refunds, 1) if f"re_{number}" not in self.sent_back)
         sent = sum(amount for _, _, amount in self.transfers.values()) - sum(amount for _, amount in self.reversals)
-        return taken - given - sent - sum(one.amount for one in self.disputes.values() if one.withdrawn)
+        return taken - given - sent - sum(one.amount for one in self.opened.values() if one.withdrawn)

@@ -20,6 +20,7 @@ HANDLERS: Mapping[str, Callable[[Engine, Mapping[str, Any]], Any]] = {
     "refund.send": lambda engine, given: collect.send_refund(engine, given["refund_id"]),
     "refund.orphan": lambda engine, given: collect.refund_orphan(engine, **given),
     "webhook": lambda engine, given: inbox.work_event(engine, given["event_id"]),
+    inbox.LOOK: lambda engine, _given: inbox.look(engine),
     "deliver": lambda _engine, _given: None,
 }
 

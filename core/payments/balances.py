@@ -74,9 +74,9 @@ def wake(engine: Engine, booking_id: str) -> None:
     with engine.db.write() as tx:
         row = tx.execute(select(booking).where(booking.c.id == booking_id).with_for_update()).one()
         left = owed(row, paid_of(tx, [row.id])[row.id]) if row.status == "CONFIRMED" else 0
-        if not left or row.balance_due_at is None:
+        if not left or row.balance_due_at is None or row.pay_by is None:  # paid whole once: what was given back later is not asked for
             return
-        over = row.pay_by is not None and row.pay_by <= now
+        over = row.pay_by <= now
         if not over:
             _remind(tx, engine, row, left, now)
             plan_balance(tx, engine.rules, row, now)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from core import alterations, availability, holds, jobs, notices
 from core.bookings import facts_of
@@ -21,10 +21,10 @@ from core.engine import SYSTEM, Engine, new_id
 from core.errors import CoreError, NotFound, Refused, SoldOut
 from core.money import allocate
 from core.payments import payouts
-from core.payments.gateway import FetchedPayment, GatewayMisused, GatewayRefused, GatewayUnknown, OrderLine, PaymentOrder
+from core.payments.gateway import FetchedPayment, GatewayMisused, GatewayRefused, GatewayUnknown, Moved, OrderLine, PaymentOrder, Refunded
 from core.payments.ledger import post
 from core.payments.schedule import lapses_at, owed, paid_of, plan_balance
-from core.schema import booking, hold, job, payment, provider, refund, share, slot
+from core.schema import booking, hold, job, ledger_entry, payment, provider, refund, share, slot
 from core.states import move_booking
 
 OPEN = ("new", "open")
@@ -364,6 +364,7 @@ def _paid(tx: Connection, engine: Engine, row: Row[Any], fetched: FetchedPayment
         notices.mail_traveler(tx, confirmed[0], event, facts, now, key=f"confirmed:{row.id}")
     if row.kind == "BALANCE":
         _send_back_surplus(tx, row, now)
+        _nothing_left(tx, confirmed)
     payouts.fall_due(tx, row.id, now)
     for one in confirmed if row.kind != "BALANCE" else ():
         plan_balance(tx, engine.rules, one, now)
@@ -427,9 +428,18 @@ def _send_back_surplus(tx: Connection, row: Row[Any], now: datetime) -> None:
     """What came in above the price, because the booking changed while its page was open, goes back at once."""
     mine = bookings_of(tx, row.id)
     paid = paid_of(tx, [one.id for one in mine])
+    kept = select(func.sum(share.c.amount - share.c.reversed)).where(share.c.payment_id == row.id)
     for one in mine:
-        if paid[one.id] > one.amount:
-            ask_refund(tx, row.id, paid[one.id] - one.amount, now, booking_id=one.id, reason="more was paid than is due")
+        surplus = min(paid[one.id] - one.amount, int(tx.execute(kept.where(share.c.booking_id == one.id)).scalar_one() or 0))
+        if surplus > 0:
+            ask_refund(tx, row.id, surplus, now, booking_id=one.id, reason="more was paid than is due")
+
+
+def _nothing_left(tx: Connection, confirmed: Sequence[Row[Any]]) -> None:
+    """A booking that is paid whole has no moment any more at which it would end unpaid."""
+    paid = paid_of(tx, [one.id for one in confirmed])
+    done = [one.id for one in confirmed if not owed(one, paid[one.id])]
+    tx.execute(update(booking).where(booking.c.id.in_(done), booking.c.status == "CONFIRMED").values(pay_by=None))
 
 
 def _balance(tx: Connection, confirmed: Sequence[Any]) -> dict[str, Any] | None:
@@ -548,14 +558,15 @@ def send_refund(engine: Engine, refund_id: str) -> None:
         return
     if paid.charge_id is None:
         raise Refused("There is no charge to refund yet.")
+    key = f"refund:{refund_id}#{row.tries}"
+    metadata = {"refund": refund_id, "payment": paid.id, "key": key, "app": "traveloure"}
+    old = engine.clock() - row.created_at > payouts.KEYS_LAST
+    done: Refunded | Moved | None = None
     try:
-        done = engine.gateway.refund(
-            paid.charge_id,
-            row.amount,
-            paid.currency,
-            key=f"refund:{refund_id}#{row.tries}",
-            metadata={"refund": refund_id, "payment": paid.id, "app": "traveloure"},
-        )
+        if old:  # the gateway may have forgotten the key, and what it did under it
+            done = engine.gateway.find("refund", paid.charge_id, key)
+        if done is None:
+            done = engine.gateway.refund(paid.charge_id, row.amount, paid.currency, key=key, metadata=metadata)
     except GatewayMisused:  # a new key could pay it out twice
         raise
     except GatewayRefused:
@@ -586,13 +597,17 @@ def send_refund(engine: Engine, refund_id: str) -> None:
 
 def refund_failed(engine: Engine, gateway_id: str) -> None:
     """A refund that the bank sent back later: it counts as not given, what it took from the shares is theirs again, and the
-    operators are told, who have to find another way. Only a fetched failure counts."""
+    operators are told, who have to find another way. Only a fetched failure counts. Raises NotFound for one that we do not know
+    (yet: its answer may still be on the way)."""
     if not engine.gateway.refund_has_failed(gateway_id):
         return
     now = engine.clock()
     with engine.db.write() as tx:
-        row = tx.execute(select(refund).where(refund.c.gateway_id == gateway_id, refund.c.state == "sent")).one_or_none()
+        row = tx.execute(select(refund).where(refund.c.gateway_id == gateway_id)).one_or_none()
         if row is None:
+            _orphan_failed(tx, gateway_id, now)
+            return
+        if row.state != "sent":
             return
         paid = get(tx, row.payment_id, lock=True)
         done = tx.execute(update(refund).where(refund.c.id == row.id, refund.c.state == "sent").values(state="failed"))
@@ -608,6 +623,17 @@ def refund_failed(engine: Engine, gateway_id: str) -> None:
         notices.alarm(
             tx, "refund_failed", {"payment_id": paid.id, "refund": gateway_id, "amount": row.amount, "currency": paid.currency}, now
         )
+
+
+def _orphan_failed(tx: Connection, gateway_id: str, now: datetime) -> None:
+    """Money that fitted no sale has come back: it is the traveler's, and a person has to find out how they get it."""
+    rows = tx.execute(select(ledger_entry).where(ledger_entry.c.posting == f"refund:{gateway_id}")).all()
+    if not rows:
+        raise NotFound(f"There is no refund {gateway_id} of ours.")
+    legs = {one.account: -one.amount for one in rows}
+    if post(tx, f"refund_failed:{gateway_id}", legs, rows[0].currency, now):
+        told = {"refund": gateway_id, "amount": legs["gateway"], "currency": rows[0].currency}
+        notices.alarm(tx, "refund_failed", told, now)
 
 
 def _orphan(tx: Connection, row: Row[Any], fetched: FetchedPayment, now: datetime) -> None:
@@ -627,10 +653,13 @@ def _orphan(tx: Connection, row: Row[Any], fetched: FetchedPayment, now: datetim
 
 def refund_orphan(engine: Engine, charge: str, amount: int, currency: str, payment_id: str, tries: int = 0) -> None:
     """Send money back that fits no sale. After a definite no the next try is a job of its own, under the next key."""
+    key = f"orphan:{charge}#{tries}"
     try:
-        done = engine.gateway.refund(
-            charge, amount, currency, key=f"orphan:{charge}#{tries}", metadata={"payment": payment_id, "app": "traveloure"}
-        )
+        done = engine.gateway.find("refund", charge, key)  # it may have waited for longer than the gateway keeps a key
+        if done is None:
+            metadata = {"payment": payment_id, "key": key, "app": "traveloure"}
+            refunded = engine.gateway.refund(charge, amount, currency, key=key, metadata=metadata)
+            done = Moved(refunded.id, refunded.amount)
     except GatewayMisused:
         raise
     except GatewayRefused:

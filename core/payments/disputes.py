@@ -15,8 +15,8 @@ from core import notices
 from core.engine import Actor, Engine
 from core.errors import NotAllowed, NotFound, Refused
 from core.money import Money, allocate
-from core.payments import payouts
-from core.payments.gateway import FetchedDispute
+from core.payments import collect, payouts
+from core.payments.gateway import FetchedDispute, GatewayMisused, GatewayRefused
 from core.payments.ledger import post
 from core.schema import booking, booking_event, dispute, payment, proposal, refund, share
 
@@ -24,7 +24,26 @@ from core.schema import booking, booking_event, dispute, payment, proposal, refu
 def sync(engine: Engine, dispute_id: str) -> dict[str, Any]:
     """Fetch a dispute and apply what the gateway says. Safe at any time, in any order. Raises NotFound for a charge that is not
     ours, GatewayUnknown."""
-    return apply(engine, engine.gateway.fetch_dispute(dispute_id))
+    fetched = engine.gateway.fetch_dispute(dispute_id)
+    if fetched.status == "lost":
+        _settle_refunds(engine, fetched.charge_id)
+    return apply(engine, fetched)
+
+
+def _settle_refunds(engine: Engine, charge_id: str) -> None:
+    """A refund that is only decided in our rows may have gone out just before the dispute: asked for once more under the same
+    key, the gateway tells. What it refuses now was never given."""
+    with engine.db.read() as tx:
+        todo = select(refund.c.id).join(payment, payment.c.id == refund.c.payment_id)
+        todo = todo.where(payment.c.charge_id == charge_id, refund.c.state == "todo").order_by(refund.c.id)
+        ids = tx.execute(todo).scalars().all()
+    for refund_id in ids:
+        try:
+            collect.send_refund(engine, refund_id)
+        except GatewayMisused:
+            raise
+        except GatewayRefused:
+            continue
 
 
 def apply(engine: Engine, fetched: FetchedDispute) -> dict[str, Any]:

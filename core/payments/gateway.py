@@ -235,6 +235,19 @@ class Gateway(Protocol):
         """Answer a dispute, once. Raises GatewayRefused, GatewayUnknown."""
         ...
 
+    def find(self, kind: Literal["refund", "transfer", "reversal"], of: str, key: str) -> Moved | None:
+        """What was done under this key, long after the gateway itself has forgotten the key; None where it never happened. `of`
+        is the charge of a refund, the group of a transfer, the transfer of a reversal. Raises GatewayRefused, GatewayUnknown."""
+        ...
+
+    def disputes(self, since: datetime) -> Iterator[FetchedDispute]:
+        """Every dispute opened since then, as it is now, whoever's it is. Raises GatewayRefused, GatewayUnknown."""
+        ...
+
+    def failed_refunds(self, since: datetime) -> Iterator[str]:
+        """Refunds of ours made since then that the bank has sent back, by id. Raises GatewayRefused, GatewayUnknown."""
+        ...
+
     def movements(self, since: datetime) -> Iterator[Movement]:
         """Everything of ours the gateway has booked since then, in any order. Raises GatewayRefused, GatewayUnknown."""
         ...

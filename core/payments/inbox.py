@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select, update
@@ -9,13 +11,17 @@ from sqlalchemy import select, update
 from core import jobs
 from core.db import upsert
 from core.engine import Engine
-from core.errors import Refused
-from core.payments import collect, disputes, payees
-from core.schema import payee, payment, webhook_event
+from core.errors import NotFound, Refused
+from core.payments import collect, disputes, payees, payouts
+from core.schema import dispute, job, ledger_entry, payee, payment, refund, webhook_event
 
 PAYMENTS = ("checkout.session.", "payment_intent.", "charge.")
 DISPUTES = "charge.dispute."
 ACCOUNTS = ("account.", "v2.core.account")
+REFUNDS = ("refund.failed", "refund.updated")
+LOOK = "gateway.look"
+EVERY = timedelta(hours=1)
+BACK = timedelta(days=30)
 
 
 def receive(engine: Engine, body: bytes, signature: str) -> str:
@@ -58,12 +64,49 @@ def work_event(engine: Engine, event_id: str) -> None:
         disputes.sync(engine, row.body["object"])
     elif row.type.startswith(ACCOUNTS):
         _account(engine, row)
-    elif row.type == "refund.failed":
+    elif row.type in REFUNDS:
         collect.refund_failed(engine, row.body["object"])
     elif row.type.startswith(PAYMENTS):
         _payment(engine, row)
     with engine.db.write() as tx:
         tx.execute(update(webhook_event).where(webhook_event.c.id == event_id).values(state="done"))
+
+
+def look(engine: Engine) -> None:
+    """Ask the gateway for what an event should have told us and may not have: disputes, and refunds that came back. Asks for the
+    next look. Raises GatewayRefused, GatewayUnknown."""
+    since = engine.clock() - BACK
+    with engine.db.read() as tx:
+        open_ones = select(dispute.c.id).where(dispute.c.status.not_in(payouts.CLOSED_DISPUTES))
+        known = {row.id: row.status for row in tx.execute(select(dispute.c.id, dispute.c.status))}
+        waiting = set(tx.execute(open_ones).scalars())
+        failed = set(tx.execute(select(refund.c.gateway_id).where(refund.c.state == "failed")).scalars())
+        booked = set(tx.execute(select(ledger_entry.c.posting).where(ledger_entry.c.posting.startswith("refund_failed:"))).scalars())
+    told = {one.dispute_id: one.status for one in engine.gateway.disputes(since)}
+    changed = waiting | {id for id, status in told.items() if known.get(id) != status}
+    for dispute_id in sorted(changed):
+        with contextlib.suppress(NotFound):  # another application's on the same account
+            disputes.sync(engine, dispute_id)
+    for gateway_id in engine.gateway.failed_refunds(since):
+        if gateway_id not in failed and f"refund_failed:{gateway_id}" not in booked:
+            with contextlib.suppress(NotFound):
+                collect.refund_failed(engine, gateway_id)
+    _ask(engine, EVERY)
+
+
+def wake(engine: Engine) -> bool:
+    """Start the looks where none is waiting or running; True where it did."""
+    with engine.db.read() as tx:
+        if tx.execute(select(job.c.id).where(job.c.state.in_(("ready", "running")), job.c.kind == LOOK).limit(1)).first() is not None:
+            return False
+    _ask(engine, timedelta(0))
+    return True
+
+
+def _ask(engine: Engine, ahead: timedelta) -> None:
+    now = engine.clock()
+    with engine.db.write() as tx:
+        jobs.enqueue(tx, LOOK, {}, run_at=now + ahead, now=now, dedupe=LOOK)
 
 
 def _payment(engine: Engine, row: Any) -> None:

@@ -6,7 +6,7 @@ account is fetched, and money goes only to one that is active.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
@@ -160,13 +160,27 @@ def _changed(tx: Connection, row: Row[Any], fetched: FetchedAccount, now: dateti
 
 
 def sweep(engine: Engine, *, limit: int = 50) -> int:
-    """Fetch accounts that are not active yet, at most once an hour each; returns how many were looked at."""
+    """Fetch accounts that are not active yet, at most once an hour each, and the others once a day; returns how many were looked
+    at. One that is refused does not keep the others waiting."""
     now = engine.clock()
+    waits = payee.c.state.in_(("pending", "restricted"))
+    stale = (
+        payee.c.checked_at.is_(None) | (waits & (payee.c.checked_at < now - payouts.RETRY)) | (payee.c.checked_at < now - timedelta(days=1))
+    )
     with engine.db.read() as tx:
-        stale = (payee.c.checked_at.is_(None)) | (payee.c.checked_at < now - payouts.RETRY)
         rows = tx.execute(
-            select(payee.c.account).where(payee.c.account.is_not(None), payee.c.state.in_(("pending", "restricted")), stale).limit(limit)
+            select(payee.c.account).where(payee.c.account.is_not(None), stale).order_by(payee.c.checked_at).limit(limit)
         ).all()
+    refused: GatewayRefused | None = None
     for row in rows:
-        sync(engine, row.account)
+        try:
+            sync(engine, row.account)
+        except GatewayMisused:
+            raise
+        except GatewayRefused as error:
+            refused = error
+            with engine.db.write() as tx:
+                tx.execute(update(payee).where(payee.c.account == row.account).values(checked_at=now))
+    if refused is not None:
+        raise refused
     return len(rows)

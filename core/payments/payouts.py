@@ -9,22 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Row, func, or_, select, update
+from sqlalchemy import Connection, Row, func, literal, or_, select, update
 
 from core import jobs, notices
 from core.engine import Engine
 from core.errors import CoreError
 from core.payments.gateway import GatewayMisused, GatewayRefused, GatewayUnknown, Moved, TransferOrder
 from core.payments.ledger import post
-from core.schema import booking, dispute, payee, payment, product, provider, share
+from core.schema import booking, dispute, job, payee, payment, product, provider, share
 
 PAID_OUT = ("provider", "expert")
 CHECK_OUT = time(11, 0)
 EXPERT_DELAY = timedelta(hours=24)
 RETRY = timedelta(hours=1)
+KEYS_LAST = timedelta(hours=20)  # the gateway forgets a key after a day: older than this, what was done is looked up first
 MOST_ROUNDS = 10
 CLOSED_DISPUTES = ("won", "lost", "warning_closed", "prevented")
 
@@ -131,7 +132,7 @@ def _decide(engine: Engine, share_id: str) -> dict[str, Any] | None:
         if one.party not in PAID_OUT or not one.party_id or paid.status != "paid" or gap == 0:
             return None
         if gap < 0:
-            return _take(tx, one, -gap)
+            return _take(tx, one, paid.currency, -gap, now)
         if one.due_at is not None and one.due_at > now:  # woken before its time: whoever woke us took the wake-up's place
             jobs.enqueue(tx, "payout.level", {"share_id": share_id}, run_at=one.due_at, now=now, dedupe=f"level:{share_id}")
             return None
@@ -149,49 +150,83 @@ def _decide(engine: Engine, share_id: str) -> dict[str, Any] | None:
             "charge": paid.charge_id,
             "currency": paid.currency,
             "group": paid.id,
+            "at": now.isoformat(),
         }
         tx.execute(update(share).where(share.c.id == share_id).values(seq=step["seq"], pending=step))
         return step
 
 
-def _take(tx: Connection, one: Row[Any], amount: int) -> dict[str, Any] | None:
-    """From the newest transfer that still has something; None where nothing was sent by transfer."""
+def _take(tx: Connection, one: Row[Any], currency: str, amount: int, now: datetime) -> dict[str, Any] | None:
+    """From the newest transfer that still has something. What was set off instead of sent is owed by the share it was set off
+    with again, whose transfer is still out; None where nothing was sent by transfer."""
     for transfer_id, left in reversed(one.transfers):
         if left > 0:
-            step = {"do": "take", "amount": min(amount, left), "seq": one.seq + 1, "transfer": transfer_id}
+            step = {"do": "take", "amount": min(amount, left), "seq": one.seq + 1, "transfer": transfer_id, "at": now.isoformat()}
             tx.execute(update(share).where(share.c.id == one.id).values(seq=step["seq"], pending=step))
             return step
+    for other in _of_party(tx, one, currency):
+        part = min(amount, out_of(other) - (other.sent - other.back))
+        if part > 0 and other.pending is None:
+            _set_off(tx, other, one, part, currency, now)
+            wake(tx, [other.id], now)
+            amount -= part
+        if not amount:
+            break
     return None
 
 
 def _net(tx: Connection, one: Row[Any], currency: str, gap: int, now: datetime) -> int:
     """Keep back what the party owes from other shares whose claw-back was refused; returns how much of the gap that settled."""
-    debts = tx.execute(
+    netted = 0
+    for owing in _of_party(tx, one, currency):
+        refused = owing.tries > 0 or not any(left for _, left in owing.transfers)
+        part = min(gap - netted, -gap_of(owing))
+        if owing.pending is not None or not refused or part <= 0:
+            continue
+        _set_off(tx, one, owing, part, currency, now)
+        netted += part
+    # more is out from this share's charge than it counts, because it was set off elsewhere: that is undone before more is sent
+    spare = out_of(one) - (one.sent - one.back)
+    for lent in _of_party(tx, one, currency) if spare > 0 and netted < gap else ():
+        part = min(gap - netted, spare, (lent.sent - lent.back) - out_of(lent))
+        if lent.pending is not None or part <= 0:
+            continue
+        _set_off(tx, one, lent, part, currency, now)
+        wake(tx, [lent.id], now)
+        netted, spare = netted + part, spare - part
+    return netted
+
+
+def _of_party(tx: Connection, one: Row[Any], currency: str) -> Sequence[Row[Any]]:
+    """The other paid shares of the same party in the same currency, locked in the order of their ids."""
+    query = (
         select(share)
         .join(payment, payment.c.id == share.c.payment_id)
         .where(
             share.c.party == one.party,
             share.c.party_id == one.party_id,
             share.c.id != one.id,
+            share.c.sent > 0,
             payment.c.currency == currency,
             payment.c.status == "paid",
-            share.c.amount - share.c.reversed < share.c.sent - share.c.back,
         )
         .order_by(share.c.id)
-        .with_for_update()
-    ).all()
-    netted = 0
-    for owing in debts:
-        refused = owing.tries > 0 or not any(left for _, left in owing.transfers)
-        part = min(gap - netted, -gap_of(owing))
-        if owing.pending is not None or not refused or part <= 0:
-            continue
-        tx.execute(update(share).where(share.c.id == owing.id).values(back=share.c.back + part, seq=share.c.seq + 1))
-        tx.execute(update(share).where(share.c.id == one.id).values(sent=share.c.sent + part, seq=share.c.seq + 1))
-        legs = {_name(one): part, _name(owing): -part}
-        post(tx, f"net:{one.id}:{owing.id}:{owing.seq + 1}", legs, currency, now)
-        netted += part
-    return netted
+    )
+    return tx.execute(query.with_for_update()).all()
+
+
+def out_of(row: Any) -> int:
+    """What is out by transfers of this share's own charge, minor units; set off amounts are no part of it."""
+    return sum(int(left) for _, left in row.transfers)
+
+
+def _set_off(tx: Connection, gains: Row[Any], gives: Row[Any], amount: int, currency: str, now: datetime) -> None:
+    """Inside our books: `gains` counts as sent what `gives` counts as taken back. No money moves."""
+    settled = gap_of(gives) + amount == 0
+    values = {"back": share.c.back + amount, "seq": share.c.seq + 1}
+    tx.execute(update(share).where(share.c.id == gives.id).values(**values, **({"tries": 0} if settled else {})))
+    tx.execute(update(share).where(share.c.id == gains.id).values(sent=share.c.sent + amount, seq=share.c.seq + 1))
+    post(tx, f"net:{gains.id}:{gives.id}:{gives.seq + 1}", {_name(gains): amount, _name(gives): -amount}, currency, now)
 
 
 def _name(row: Any) -> str:
@@ -200,7 +235,12 @@ def _name(row: Any) -> str:
 
 def _call(engine: Engine, share_id: str, step: dict[str, Any]) -> Moved:
     key = f"{share_id}:{step['seq']}"
-    metadata = {"share": share_id, "app": "traveloure"}
+    metadata = {"share": share_id, "key": key, "app": "traveloure"}
+    if engine.clock() - datetime.fromisoformat(step["at"]) > KEYS_LAST:
+        kind: Literal["transfer", "reversal"] = "reversal" if step["do"] == "take" else "transfer"
+        done = engine.gateway.find(kind, step["transfer"] if step["do"] == "take" else step["group"], key)
+        if done is not None:
+            return done
     if step["do"] == "take":
         return engine.gateway.reverse(step["transfer"], step["amount"], key=key, metadata=metadata)
     order = TransferOrder(step["charge"], step["account"], step["amount"], step["currency"], step["group"])
@@ -280,8 +320,10 @@ def sweep(engine: Engine) -> int:
         .where(payee.c.party == share.c.party, payee.c.party_id == share.c.party_id, payee.c.state == "active")
         .exists()
     )
-    owed = (share.c.due_at <= now - RETRY) & ready & (share.c.tries == 0)
-    owing = (share.c.amount - share.c.reversed < share.c.sent - share.c.back) & (share.c.tries == 0)
+    waiting = select(job.c.id).where(job.c.dedupe_key == literal("level:") + share.c.id, job.c.state.in_(("ready", "running"))).exists()
+    frozen = select(dispute.c.id).where(dispute.c.payment_id == share.c.payment_id, dispute.c.status.not_in(CLOSED_DISPUTES)).exists()
+    owed = (share.c.due_at <= now - RETRY) & ready & ~waiting & ~frozen
+    owing = (share.c.amount - share.c.reversed < share.c.sent - share.c.back) & ((share.c.tries == 0) | ~waiting)
     with engine.db.read() as tx:
         ids = tx.execute(_gaps().where(or_(owed, owing, share.c.pending.is_not(None)))).scalars().all()
     refused: CoreError | None = None

@@ -175,8 +175,28 @@ class StripeGateway:
         params: Any = {"evidence": {name: value[:20_000] for name, value in evidence.items() if value}, "submit": True}
         return _dispute(_ask(lambda: disputes.update(dispute_id, params, {"idempotency_key": key})))
 
+    def find(self, kind: Literal["refund", "transfer", "reversal"], of: str, key: str) -> Moved | None:
+        v1 = self._client.v1
+        match kind:
+            case "refund":
+                made = self._ours(lambda: v1.refunds.list({"charge": of, "limit": 100}))
+            case "transfer":
+                made = self._ours(lambda: v1.transfers.list({"transfer_group": of, "limit": 100}))
+            case "reversal":
+                made = self._ours(lambda: v1.transfers.reversals.list(of, {"limit": 100}))
+        alive = (one for one in made if getattr(one, "status", "succeeded") not in ("failed", "canceled"))
+        return next((Moved(one.id, one.amount) for one in alive if one.metadata and one.metadata.to_dict().get("key") == key), None)
+
+    def disputes(self, since: datetime) -> Iterator[FetchedDispute]:
+        v1 = self._client.v1
+        return iter([_dispute(one) for one in _ask(lambda: list(v1.disputes.list(_since(since)).auto_paging_iter()))])
+
+    def failed_refunds(self, since: datetime) -> Iterator[str]:
+        v1 = self._client.v1
+        return iter([str(one.id) for one in self._ours(lambda: v1.refunds.list(_since(since))) if one.status in ("failed", "canceled")])
+
     def movements(self, since: datetime) -> Iterator[Movement]:
-        since_then: Any = {"created": {"gte": int(since.timestamp())}, "limit": 100}
+        since_then = _since(since)
         v1 = self._client.v1
         for charge in self._ours(lambda: v1.charges.list(since_then)):
             if charge.captured and charge.paid:
@@ -329,6 +349,10 @@ def _dispute(found: stripe.Dispute) -> FetchedDispute:
         withdrawn=moved < 0,
         due_by=None if due is None else datetime.fromtimestamp(due, UTC),
     )
+
+
+def _since(moment: datetime) -> Any:
+    return {"created": {"gte": int(moment.timestamp())}, "limit": 100}
 
 
 def _movement(kind: Literal["charge", "refund", "transfer", "reversal"], id: str, amount: int, of: Any, charge_id: str | None) -> Movement:

@@ -290,7 +290,7 @@ def test_a_lost_dispute_is_borne_by_the_shares_and_taken_back(shop: Engine, gate
     with pytest.raises(NotFound):
         gateway.open_dispute("ch_stranger", 1)
         disputes.sync(shop, "dp_2")
-    gateway.disputes.pop("dp_2")
+    gateway.opened.pop("dp_2")
     balanced(shop, gateway)
 
 
@@ -336,7 +336,7 @@ def test_a_refund_the_bank_sent_back_counts_as_not_given(shop: Engine, gateway: 
     work(shop)
     collect.refund_failed(shop, "re_1")  # an event alone proves nothing
     assert shares(shop)[0][1] == 4_400
-    gateway.failed_refunds.add("re_1")
+    gateway.sent_back.add("re_1")
     for _ in range(2):
         collect.refund_failed(shop, "re_1")
     assert shares(shop)[0][1] == 0

@@ -152,6 +152,7 @@ ROUTES = (
     ),
     _route("GET", "/transfers/{id}", stripe.TransferService, "retrieve", _retrieve("transfer")),
     _route("POST", "/transfers/{id}/reversals", stripe.TransferReversalService, "create", connect.reverse),
+    _route("GET", "/transfers/{id}/reversals", stripe.TransferReversalService, "list", connect.reversals),
     _route("GET", "/disputes", stripe.DisputeService, "list", _list("dispute", "/v1/disputes", "charge", "payment_intent")),
     _route("GET", "/disputes/{id}", stripe.DisputeService, "retrieve", _retrieve("dispute")),
     _route("POST", "/disputes/{id}", stripe.DisputeService, "update", connect.update_dispute),

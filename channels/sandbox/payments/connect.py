@@ -264,6 +264,17 @@ def reverse(act: Act, params: Mapping[str, Any], transfer_id: str) -> dict[str, 
     return made
 
 
+def reversals(act: Act, params: Mapping[str, Any], transfer_id: str) -> dict[str, Any]:
+    """The reversals of a transfer, the newest first, on one page."""
+    for name in params:
+        if name not in ("limit", "expand"):
+            raise not_built(name)
+    limit = int(params.get("limit", 10))
+    act.get("transfer", transfer_id)
+    found = act.store.find("transfer_reversal", {"transfer": transfer_id}, {}, limit=limit + 1)
+    return {"object": "list", "url": f"/v1/transfers/{transfer_id}/reversals", "has_more": len(found) > limit, "data": found[:limit]}
+
+
 # ── disputes ──────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -40,6 +40,7 @@ FIELD = {
     "source_transaction": "$.source_transaction",
     "transfer_group": "$.transfer_group",
     "destination": "$.destination",
+    "transfer": "$.transfer",
 }
 
 
