@@ -217,7 +217,7 @@ LOOKS: Looks = (
     ("balances", balances.sweep),
     ("payouts", payouts.sweep),
     ("payees", payees.sweep),
-    ("gateway", inbox.wake),
+    ("gateway", gateway_inbox.wake),
     ("handoffs", handoff.sweep),
     ("slots", counters.wake),
     ("calendars", calendars.sweep),

@@ -130,7 +130,7 @@ WORDS = {
     "secretstaff": frozenset({"expert", "operator"}),
     "secretrequest": frozenset({"traveler", "provider", "expert", "operator"}),
 }
-ENDS = ("take-back", "return", "transfer")  # asked last, because they end what others need
+ENDS = ("sign", "return", "take-back", "transfer")  # asked last, because they end what others need
 STREAMS = ("GET /chat/v1/events", "GET /desk/events", "GET /provider/events")
 
 
@@ -230,6 +230,8 @@ def world(db: Database, folder: Path) -> Iterator[World]:
     gateway = MemoryGateway()
     house = build_house(db, folder, gateway)
     engine = house.engine
+    with db.write() as tx:
+        builders.add_provider(tx, "tejo", country="PT")
     builders.products(engine, "kayak")
     builders.products(engine, "walk", "tour", booking_type="REQUEST", places=None)
     builders.products(engine, "raft", provider_id="rival")
@@ -383,11 +385,11 @@ def _closed(made: World, chosen: Sequence[str], access: Mapping[str, frozenset[s
 def _opened(made: World, chosen: Iterable[str], access: Mapping[str, frozenset[str]], leaks: list[str]) -> list[str]:
     """Then those who may; the words in what they get are still looked at. Returns doors that are shut to one who may."""
     shut = []
-    ordered = sorted(
-        chosen, key=lambda route: (not route.startswith("GET"), "claim" not in route, any(word in route for word in ENDS), "sign" in route)
-    )
+    ordered = sorted(chosen, key=lambda route: (not route.startswith("GET"), "claim" not in route, [word in route for word in ENDS]))
     for route in ordered:
         answers = {}
+        if "/desk/c/" in route:
+            made.ask("expert", "POST /desk/c/{conversation_id}/claim")  # what went before may have ended it
         for role in ROLES:
             if role in access[route]:
                 wrong, answers[role] = probe(made, role, route, may=True)

@@ -50,8 +50,10 @@ class Seat:
         return self.areas[0][0] if self.areas else "/"
 
     def actor(self, role: str) -> Actor:
-        """This person in one of the roles they hold; operators act as themselves."""
+        """This person in one of the roles they hold; operators act as themselves. Raises NotAllowed for a role they do not hold."""
         acting = role if self.person.has(role) else "operator"
+        if not self.person.has(acting):
+            raise NotAllowed("Your account has no access to this.")
         return Actor(account_id=self.person.account_id, role=acting, channel="console", provider_ids=self.person.provider_ids)
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
+
 from core.db import Database
+from core.schema import payee
 from drills.access import ACCESS, OPS, drill
+from tests import builders
+from tests.channels.conftest import Live
 
 
 def test_every_route_stands_in_the_table_and_a_sample_lets_nobody_in(sqlite: Database) -> None:
@@ -22,3 +27,12 @@ def test_the_drill_sees_somebody_who_gets_in(sqlite: Database) -> None:
         "expert got 202 from POST /desk/c/{conversation_id}/note",
     ]
     assert set(done["missing"]) == set(ACCESS) - set(shut_to_experts)
+
+
+def test_an_expert_does_not_set_up_a_providers_payouts(live: Live) -> None:
+    engine = live.house.engine
+    with engine.db.write() as tx:
+        builders.add_provider(tx, "tejo", country="PT")
+    assert live.person("Eva Expert", "expert").post("/payouts/provider/tejo/setup").status_code == 409
+    with engine.db.read() as tx:
+        assert tx.execute(select(payee)).all() == []

@@ -159,7 +159,14 @@ def _plot(name: str, values: Sequence[int], days: Sequence[str]) -> dict[str, An
         }
         for at, (value, day) in enumerate(zip(values, days, strict=True))
     ]
-    return {"name": name, "total": sum(values), "top": top, "bars": bars, "from": words.day(days[0]), "to": words.day(days[-1])}
+    return {
+        "name": name,
+        "total": sum(values),
+        "top": top,
+        "bars": bars,
+        "from": f"{date.fromisoformat(days[0]):%d %b}",
+        "to": f"{date.fromisoformat(days[-1]):%d %b}",
+    }
 
 
 def _dispute(one: dict[str, Any]) -> dict[str, Any]:
