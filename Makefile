@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
 
-.PHONY: run test check lint install lock bench drills clean help
+.PHONY: run test test-stripe check lint install lock bench drills clean help
 
 help:
 	@echo "make run      start the demo on http://127.0.0.1:$(PORT)  (sets everything up first)"
@@ -12,6 +12,7 @@ help:
 	@echo "make install  everything for development into $(VENV)"
 	@echo "make lint     lint, types and import contracts alone"
 	@echo "make check    lint, types, import contracts and the fast tests, in under a minute"
+	@echo "make test-stripe   the adapter against Stripe's test mode (set TRAVELOURE_STRIPE_TEST_KEY=sk_test_...)"
 	@echo "make bench    the benchmarks;   make drills   the crash, race and attack runs"
 
 run: $(VENV)/.runtime
@@ -19,7 +20,10 @@ run: $(VENV)/.runtime
 
 test: $(VENV)/.dev
 	@$(BIN)/python -m tests.setup_machine
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+test-stripe: $(VENV)/.dev
+	@$(BIN)/python -m pytest -q -m stripe_live tests/live $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check .

@@ -575,6 +575,7 @@ def run_house(site: Site, plan: Plan, crash_at: int | None, victim: int | None) 
         jobs.reclaim(tx, engine.clock())
     wrong: list[str] = []
     try:
+        world.fate("weather", lost=0)  # a former life may have ended before its answer was lost
         plan.scenario.play(world)
         wrong += unknown_pages(world)
         world.settle()
@@ -724,7 +725,6 @@ def closing_races_paying(world: World) -> None:
 
 def answers_lost(world: World) -> None:
     """Every first answer gets lost, though the act was done; time passes before it is asked for again."""
-    world.fate("weather", lost=0)  # a former life may have ended before its answer was lost
     payment_id = world.confirm()
     if world.payment().status == "new":
         world.lost(lambda: collect.ensure_link(world.engine, payment_id))

@@ -20,6 +20,16 @@ logs.set_up()
 NOW = datetime(2026, 11, 25, 9, 0, tzinfo=UTC)  # a Wednesday
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What speaks to Stripe runs only when it is asked for by name; otherwise it is no part of the suite."""
+    if "stripe_live" in (config.getoption("markexpr") or ""):
+        return
+    live = [item for item in items if item.get_closest_marker("stripe_live")]
+    if live:
+        config.hook.pytest_deselected(items=live)
+        items[:] = [item for item in items if item not in live]
+
+
 class Clock:
     """A clock that stands still until it is moved."""
 

@@ -279,17 +279,27 @@ def escape(text: Any) -> str:
     return html.escape(str(text), quote=False)
 
 
+CODE = re.compile(r"`(?P<code>[^`\n]+)`")
+MARKS = re.compile(CODE.pattern + r"|\*\*(?P<bold>[^*\n]+?)\*\*")
+
+
 def markdown(text: str) -> str:
     """The little markup assistants write, as Telegram's HTML; everything else is shown as it is."""
     shown = []
     for line in escape(text).split("\n"):
         heading = re.fullmatch(r"#{1,4}\s+(.+)", line)
         line = f"<b>{heading[1]}</b>" if heading else re.sub(r"^(\s*)[-*]\s+", "\\1\u2022 ", line)
-        line = re.sub(r"`([^`\n]+)`", r"<code>\1</code>", line)
-        if not heading:
-            line = re.sub(r"\*\*([^*\n]+?)\*\*", r"<b>\1</b>", line)
-        shown.append(line)
+        shown.append(CODE.sub(_as_code, line) if heading else MARKS.sub(_marked, line))
     return "\n".join(shown)
+
+
+def _as_code(found: re.Match[str]) -> str:
+    return f"<code>{found['code']}</code>"
+
+
+def _marked(found: re.Match[str]) -> str:
+    """Whichever mark opens first is read whole, so that no tag can end inside another."""
+    return _as_code(found) if found["code"] else f"<b>{CODE.sub(_as_code, found['bold'])}</b>"
 
 
 def visible(marked: str) -> str:

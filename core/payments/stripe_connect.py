@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
@@ -34,6 +34,7 @@ from core.payments.gateway import (
 )
 
 TOLERANCE = 300  # seconds a webhook's signature may be old
+OLDEST_TAKEN_BACK = timedelta(days=180)  # reversals are told by their transfer, which may be so much older
 CURABLE = frozenset(["balance_insufficient", "insufficient_capabilities_for_transfer", "charge_disputed"])
 CURABLE_PARAMS = frozenset(["expires_at"])  # frozen too long ago: the next attempt carries a fresh one
 
@@ -204,11 +205,20 @@ class StripeGateway:
         for refund in self._ours(lambda: v1.refunds.list(since_then)):
             if refund.status not in ("failed", "canceled"):
                 yield _movement("refund", refund.id, refund.amount, refund, _id(refund.charge))
-        for transfer in self._ours(lambda: v1.transfers.list(since_then)):
+        for transfer in self._ours(lambda: v1.transfers.list(_since(since - OLDEST_TAKEN_BACK))):
             source = _id(transfer.source_transaction)
-            yield _movement("transfer", transfer.id, transfer.amount, transfer, source)
-            for reversal in transfer.reversals.data:
-                yield _movement("reversal", reversal.id, reversal.amount, reversal, source)
+            if transfer.created >= int(since.timestamp()):
+                yield _movement("transfer", transfer.id, transfer.amount, transfer, source)
+            for reversal in self._reversals(transfer):
+                if reversal.created >= int(since.timestamp()):
+                    yield _movement("reversal", reversal.id, reversal.amount, reversal, source)
+
+    def _reversals(self, transfer: Any) -> list[Any]:
+        """All of a transfer's reversals; Stripe puts only the ten newest into it."""
+        if not transfer.reversals.has_more and len(transfer.reversals.data) < 10:
+            return list(transfer.reversals.data)
+        found = self._client.v1.transfers.reversals
+        return _ask(lambda: list(found.list(transfer.id, {"limit": 100}).auto_paging_iter()))
 
     def _ours(self, first_page: Callable[[], Any]) -> list[Any]:
         """Everything on every page that carries our name."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,45 @@ def test_a_dispute_is_fetched_answered_and_decided(bench: Bench, gateway: Stripe
     other = next(one for one in re.findall(r"dp_[0-9a-f]+", bench.browser.get(f"{bench.url}/dashboard").text) if one != found)
     assert gateway.submit_evidence(other, {"uncategorized_text": "losing_evidence"}, key="evidence:2").status == "lost"
     assert gateway.fetch_dispute(other).withdrawn
+
+
+def test_a_reversal_is_told_though_its_transfer_is_older_than_what_was_asked_for(bench: Bench, gateway: StripeGateway) -> None:
+    account = onboarded(bench, gateway)
+    sent = send(gateway, charge(bench, gateway), account, 9_000)
+    bench.clock.forward(days=40)
+    for i in range(12):
+        gateway.reverse(sent, 100 + i, key=f"s:r{i}", metadata={"app": "traveloure"})
+    told = list(gateway.movements(bench.clock() - timedelta(days=30)))
+    assert sorted((one.kind, one.amount) for one in told) == [("reversal", 100 + i) for i in range(12)]
+
+
+def test_what_was_done_under_a_key_is_found_after_the_key_is_forgotten(bench: Bench, gateway: StripeGateway) -> None:
+    account, paid = onboarded(bench, gateway), charge(bench, gateway)
+    order = TransferOrder(paid, account, 5_000, "EUR", "p1")
+    sent = gateway.transfer(order, key="s:1", metadata={"key": "s:1", "app": "traveloure"})
+    back = gateway.reverse(sent.id, 300, key="s:2", metadata={"key": "s:2", "app": "traveloure"})
+    given = gateway.refund(paid, 700, "EUR", key="r:1", metadata={"key": "r:1", "app": "traveloure"})
+    bench.clock.forward(days=3)
+    assert gateway.find("transfer", "p1", "s:1") == sent
+    assert gateway.find("reversal", sent.id, "s:2") == back
+    found = gateway.find("refund", paid, "r:1")
+    assert found is not None
+    assert (found.id, found.amount) == (given.id, 700)
+    assert gateway.find("transfer", "p1", "s:2") is None
+    assert gateway.find("refund", paid, "r:2") is None
+
+
+def test_disputes_and_refunds_that_came_back_can_be_asked_for(bench: Bench, gateway: StripeGateway) -> None:
+    start = bench.clock()
+    quarrelled = charge(bench, gateway, number="4000 0000 0000 0259", expiry="12/34", cvc="123")
+    assert [(one.charge_id, one.status) for one in gateway.disputes(start)] == [(quarrelled, "needs_response")]
+    paid = charge(bench, gateway, "p2")
+    made = gateway.refund(paid, 700, "EUR", key="r:1", metadata={"app": "traveloure"})
+    assert list(gateway.failed_refunds(start)) == []
+    bench.press(f"{bench.url}/dashboard", do="fail_refund", id=made.id)
+    assert list(gateway.failed_refunds(start)) == [made.id]
+    bench.clock.forward(days=2)
+    assert list(gateway.disputes(bench.clock())) == []
 
 
 def test_everything_that_moved_can_be_listed(bench: Bench, gateway: StripeGateway) -> None:

@@ -65,6 +65,19 @@ def test_the_assistants_bold_and_lists_are_markup() -> None:
     assert [one["type"] for one in entities] == ["bold", "bold", "code"]
 
 
+@pytest.mark.parametrize(
+    ("text", "said", "kinds"),
+    [
+        ("**a `b** c`", "a `b c`", ["bold"]),
+        ("`a **b` c**", "a **b c**", ["code"]),
+        ("**a `b` c**", "a b c", ["bold", "code"]),
+    ],
+)
+def test_marks_that_cross_each_other_are_closed_in_order(text: str, said: str, kinds: list[str]) -> None:
+    shown, entities = parse_html(render.markdown(text))
+    assert (shown, sorted(one["type"] for one in entities)) == (said, kinds)
+
+
 @given(st.text(alphabet=st.sampled_from("ab <>&*\n😀é_`#-"), max_size=300).map(lambda text: text * 40))
 def test_long_texts_are_split_within_the_limit_and_nothing_is_lost(text: str) -> None:
     pieces = render.split(render.markdown(text))
