@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8000
+UNIT := tests/core tests/bot tests/test_house.py tests/channels/test_render.py tests/channels/test_telegram_render.py tests/channels/test_slack_render.py
 
 .PHONY: run test test-stripe check lint install lock bench drills clean help
 
@@ -11,7 +12,7 @@ help:
 	@echo "make test     the whole test suite                      (sets everything up first)"
 	@echo "make install  everything for development into $(VENV)"
 	@echo "make lint     lint, types and import contracts alone"
-	@echo "make check    lint, types, import contracts and the fast tests, in under a minute"
+	@echo "make check    lint, types, import contracts and the unit tests, in about a minute"
 	@echo "make test-stripe   the adapter against Stripe's test mode (set TRAVELOURE_STRIPE_TEST_KEY=sk_test_...)"
 	@echo "make bench    the benchmarks;   make drills   the crash, race and attack runs"
 
@@ -33,7 +34,7 @@ lint: $(VENV)/.dev
 	@$(BIN)/deptry . --no-ansi
 
 check: lint
-	@$(BIN)/python -m pytest -q -n 2 -m "not slow and not browser and not postgresql" $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 -m "not slow and not browser and not postgresql" $(UNIT) $(ARGS)
 
 install: $(VENV)/.dev
 

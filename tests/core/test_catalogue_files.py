@@ -442,6 +442,7 @@ def test_two_products_on_one_resource_share_its_way_of_counting_days(tmp_path: P
 # ── all or nothing ────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.slow
 def test_one_bad_row_among_ten_thousand_changes_nothing(sqlite: Database, tmp_path: Path) -> None:
     take_in(sqlite, tmp_path)
     before = everything(sqlite)

@@ -13,6 +13,7 @@ from collections import defaultdict
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
@@ -250,6 +251,7 @@ class Life:
         assert {currency: left for currency, left in held.items() if left} == {}
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, min_size=6, max_size=40), seed=st.integers(0, 999))
 def test_money_holds_whatever_happens(
