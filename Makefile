@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 PORT ?= 8000
 UNIT := tests/core tests/bot tests/test_house.py tests/channels/test_render.py tests/channels/test_telegram_render.py tests/channels/test_slack_render.py
 
+unexport PYTHONDONTWRITEBYTECODE  # what pytest rewrites once is kept for the next run
+
 .PHONY: run test test-stripe check lint install lock bench drills clean help
 
 help:

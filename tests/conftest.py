@@ -61,6 +61,35 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def reused_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """One engine for all tests on SQLite: its file is new for each, what it knows of our statements is kept."""
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('reused') / 'test.db'}")
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def second_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """Another like it, for a test that needs two."""
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('second') / 'test.db'}")
+    yield database
+    database.close()
+
+
+def emptied(database: Database, empty: Path) -> Iterator[Database]:
+    """`database` on a fresh copy of the file `empty`, with no connection and no listener of the test before."""
+    path = Path(database.url.database or "")
+    database._engine.dispose()
+    database._listeners.clear()
+    for name in (f"{path}-wal", f"{path}-shm"):
+        Path(name).unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+    shutil.copy(empty, path)
+    yield database
+    database._engine.dispose()
+
+
+@pytest.fixture(scope="session")
 def migrated_postgres(postgres: Postgres) -> str:
     """The name of an empty migrated database that tests are copied from."""
     url = postgres.fresh()
@@ -74,11 +103,7 @@ def migrated_postgres(postgres: Postgres) -> str:
 def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """A migrated, empty database; every test that asks for it runs on SQLite and on PostgreSQL."""
     if request.param == "sqlite":
-        path = tmp_path / "test.db"
-        shutil.copy(request.getfixturevalue("migrated_sqlite"), path)
-        database = Database(f"sqlite:///{path}")
-        yield database
-        database.close()
+        yield from emptied(request.getfixturevalue("reused_sqlite"), request.getfixturevalue("migrated_sqlite"))
         return
     server: Postgres = request.getfixturevalue("postgres")
     url = server.fresh(template=request.getfixturevalue("migrated_postgres"))
@@ -89,13 +114,9 @@ def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def sqlite(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Database]:
-    """The same on SQLite only, for what does not depend on the database."""
-    path = tmp_path / "only.db"
-    shutil.copy(migrated_sqlite, path)
-    database = Database(f"sqlite:///{path}")
-    yield database
-    database.close()
+def sqlite(second_sqlite: Database, migrated_sqlite: Path) -> Iterator[Database]:
+    """The same on SQLite only, for what does not depend on the database; not the one that `db` is."""
+    yield from emptied(second_sqlite, migrated_sqlite)
 
 
 @pytest.fixture
