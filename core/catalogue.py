@@ -9,7 +9,7 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Row, Select, Table, bindparam, select
+from sqlalchemy import ARRAY, JSON, Connection, Row, Select, String, Table, bindparam, func, select
 
 from core import schema
 from core.errors import NotFound
@@ -168,7 +168,7 @@ def listings(tx: Connection, product_ids: Iterable[str]) -> dict[str, Listing]:
     products = _by_id(tx, schema.product, wanted)
     providers = _by_id(tx, schema.provider, {row.provider_id for row in products.values()})
     destinations = _by_id(tx, schema.destination, {row.destination_id for row in products.values()})
-    options = tx.execute(_OPTIONS, {"ids": wanted}).all()
+    options = tx.execute(_options(tx.dialect.name), {"ids": wanted}).all()
     option_ids = [row.id for row in options]
     resource_ids = list({row.resource_id for row in options})
     units = _group(tx, schema.unit, "option_id", option_ids)
@@ -261,35 +261,42 @@ def destinations(tx: Connection) -> Sequence[Row[Any]]:
     return tx.execute(select(schema.destination).order_by(schema.destination.c.name)).all()
 
 
-_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-_OPTIONS = (
-    select(schema.option, schema.resource.c.capacity.label("resource_capacity"))
-    .join(schema.resource, schema.resource.c.id == schema.option.c.resource_id)
-    .where(schema.option.c.product_id.in_(_IDS))
-    .order_by(schema.option.c.position, schema.option.c.id)
-)
+def _ids(dialect: str) -> Any:
+    """What a column is compared with to be one of the parameter `ids`: one parameter however many there are, since a list that is
+    spelled out anew for each number of ids takes longer than the query."""
+    if dialect == "sqlite":
+        return select(func.json_each(bindparam("ids", type_=JSON)).table_valued("value").c.value)
+    return select(func.unnest(bindparam("ids", type_=ARRAY(String))))
 
 
 @cache
-def _where(table: Table, column: str) -> Select[Any]:
+def _options(dialect: str) -> Select[Any]:
+    both = schema.option.join(schema.resource, schema.resource.c.id == schema.option.c.resource_id)
+    query = select(schema.option, schema.resource.c.capacity.label("resource_capacity")).select_from(both)
+    return query.where(schema.option.c.product_id.in_(_ids(dialect))).order_by(schema.option.c.position, schema.option.c.id)
+
+
+@cache
+def _where(dialect: str, table: Table, column: str) -> Select[Any]:
     """Made once: building a statement takes longer than running it."""
-    return select(table).where(table.c[column].in_(_IDS)).order_by(table.c.id)
+    return select(table).where(table.c[column].in_(_ids(dialect))).order_by(table.c.id)
 
 
 @cache
-def _where_scoped(table: Table) -> Select[Any]:
-    return select(table).where(table.c.scope.in_(("PROVIDER", "PRODUCT", "RESOURCE")), table.c.scope_id.in_(_IDS)).order_by(table.c.id)
+def _where_scoped(dialect: str, table: Table) -> Select[Any]:
+    scopes = table.c.scope.in_(("PROVIDER", "PRODUCT", "RESOURCE"))
+    return select(table).where(scopes, table.c.scope_id.in_(_ids(dialect))).order_by(table.c.id)
 
 
 def _by_id(tx: Connection, table: Table, ids: Iterable[str]) -> dict[str, Row[Any]]:
     wanted = list(ids)
-    return {row.id: row for row in tx.execute(_where(table, "id"), {"ids": wanted}).all()} if wanted else {}
+    return {row.id: row for row in tx.execute(_where(tx.dialect.name, table, "id"), {"ids": wanted}).all()} if wanted else {}
 
 
 def _group(tx: Connection, table: Table, key: str, ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
     grouped: dict[str, list[Row[Any]]] = defaultdict(list)
     if ids:
-        for row in tx.execute(_where(table, key), {"ids": ids}).all():
+        for row in tx.execute(_where(tx.dialect.name, table, key), {"ids": ids}).all():
             grouped[getattr(row, key)].append(row)
     return grouped
 
@@ -297,6 +304,6 @@ def _group(tx: Connection, table: Table, key: str, ids: Sequence[str]) -> dict[s
 def _scoped(tx: Connection, table: Table, ids: Sequence[str]) -> dict[tuple[str, str], list[Row[Any]]]:
     """By (scope, id), so that a product and a provider of the same name do not meet."""
     grouped: dict[tuple[str, str], list[Row[Any]]] = defaultdict(list)
-    for row in tx.execute(_where_scoped(table), {"ids": ids}).all():
+    for row in tx.execute(_where_scoped(tx.dialect.name, table), {"ids": ids}).all():
         grouped[(row.scope, row.scope_id)].append(row)
     return grouped

@@ -14,16 +14,17 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cache
 from math import asin, cos, degrees, radians, sin, sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, Text, TextClause, bindparam, cast, exists, func, literal, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Select, Text, TextClause, and_, bindparam, cast, exists, func, literal, or_, select, text
 
 from core import availability, pricing, spelling
 from core.availability import Ask
 from core.catalogue import ADULT, Listing, listings
 from core.engine import Engine
 from core.errors import Invalid, Refused
-from core.schema import destination, product
+from core.schema import destination, price_adjustment, product, rate, rate_plan
+from core.schema import option as sold_as
 from core.spelling import fold as fold
 
 KINDS = ("stay", "activity", "dining", "transport", "guide")
@@ -32,6 +33,7 @@ KM = 111.195  # of one degree along a meridian
 FAR = 60.0  # km from a city's middle in which its products may lie
 RATINGS = (45, 40, 35, 30)  # tenths; a facet counts from each on
 CANDIDATES = 240
+DISCOUNTED = 2  # times the from price: discounts can undercut it, but not by more than half
 FACETS = 20_000  # products that are counted at most
 ENOUGH = 60  # so many with every word, and those with some of them are not looked for
 
@@ -157,12 +159,13 @@ def explore(engine: Engine, wish: Wish) -> Found:
             wish = replace(wish, words=" ".join(corrected.get(word, word) for word in terms(wish.words)))
         found, facets = _candidates(tx, wish)
         offers: list[Offer] = []
-        at, size, enough = 0, max(8, wish.offset + wish.limit), wish.offset + wish.limit
+        at, enough = 0, wish.offset + wish.limit
         if wish.sort in ("price", "time"):  # the from price only hints at the price for these people and days, so look further
-            size = enough = max(60, 4 * enough)
-        while at < len(found) and len(offers) < enough:
-            batch = found[at : at + size]
-            at, size = at + size, min(60, 2 * size)
+            enough = max(60, 4 * enough)
+        floors = _floors(tx, found, wish) if wish.sort == "price" else []
+        while at < len(found) and len(offers) < enough and not (floors and _cheapest_found(offers, floors[at], wish)):
+            batch = found[at : at + _batch(at, len(offers), wish.offset + wish.limit)]
+            at += len(batch)
             listed = listings(tx, [one.id for one in batch])
             slots = _slots(tx, listed.values(), wish)
             for one in batch:
@@ -171,6 +174,43 @@ def explore(engine: Engine, wish: Wish) -> Found:
                     if offer is not None:
                         offers.append(offer if one.km is None else replace(offer, distance_km=round(one.km, 2)))
     return Found(_sorted(offers, wish)[wish.offset : wish.offset + wish.limit], corrected, facets)
+
+
+def _batch(looked: int, had: int, enough: int) -> int:
+    """How many to look at next: as many as should do, by the share that could be had so far."""
+    if not looked:
+        return max(8, enough + 2)
+    share = max(had, 1) / looked
+    return max(6, min(60, round(1.2 * (enough - had) / share)))
+
+
+def _floors(tx: Connection, found: Sequence[_Candidate], wish: Wish) -> list[float]:
+    """For each candidate the least that it, or any that comes after it, can cost one person: the from price where nothing
+    undercuts it."""
+    c, ids = product.c, [one.id for one in found]
+    less: set[str] = set(ids)
+    if set(wish.units or {ADULT: 1}) == {ADULT}:
+        scopes = or_(
+            and_(price_adjustment.c.scope == "PRODUCT", price_adjustment.c.scope_id == c.id),
+            and_(price_adjustment.c.scope == "PROVIDER", price_adjustment.c.scope_id == c.provider_id),
+        )
+        adjusted = exists(select(1).where(scopes, price_adjustment.c.kind.not_in(("tax", "extra", "promo"))))
+        plans = sold_as.join(rate_plan, rate_plan.c.option_id == sold_as.c.id).join(rate, rate.c.rate_plan_id == rate_plan.c.id)
+        seasonal = exists(select(1).select_from(plans).where(sold_as.c.product_id == c.id))
+        less = set(tx.scalars(select(c.id).where(c.id.in_(ids), or_(adjusted, seasonal))))
+    floors, least = [], float("inf")
+    for one in reversed(found):
+        if one.from_amount is not None:
+            least = min(least, one.from_amount / (DISCOUNTED if one.id in less else 1))
+        floors.append(least)
+    return floors[::-1]
+
+
+def _cheapest_found(offers: Sequence[Offer], floor: float, wish: Wish) -> bool:
+    """Whether nothing that costs `floor` or more can be among the cheapest that are asked for."""
+    wanted = wish.offset + wish.limit
+    amounts = sorted(one.amount for one in offers if one.amount is not None)
+    return len(amounts) >= wanted and floor > amounts[wanted - 1]
 
 
 def _corrections(tx: Connection, wish: Wish) -> Mapping[str, str]:
@@ -206,11 +246,11 @@ def _check(wish: Wish) -> None:
         raise Invalid("near", "To sort by distance, say from where.")
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
+class _Candidate(NamedTuple):
     id: str
     score: float
     km: float | None
+    from_amount: int | None
 
 
 def _candidates(tx: Connection, wish: Wish) -> tuple[list[_Candidate], Mapping[str, list[dict[str, Any]]]]:
@@ -235,7 +275,7 @@ def _candidates(tx: Connection, wish: Wish) -> tuple[list[_Candidate], Mapping[s
         scored.sort(key=lambda pair: (km[pair[0].id], pair[0].id))
     else:
         scored.sort(key=lambda pair: (-pair[1], pair[0].id))
-    return [_Candidate(row.id, score, km.get(row.id)) for row, score in scored[:CANDIDATES]], facets
+    return [_Candidate(row.id, score, km.get(row.id), row.from_amount) for row, score in scored[:CANDIDATES]], facets
 
 
 def _around(tx: Connection, near: tuple[float, float], within_km: float) -> list[str]:
@@ -276,9 +316,20 @@ def _fitting(query: Select[Any], wish: Wish, around: Sequence[str] | None) -> Se
         query = query.where(c.kind == wish.kind)
     for tag in wish.must:
         query = query.where(cast(c.tags, Text).contains(json.dumps(tag), autoescape=True))
-    if wish.budget is not None:  # discounts can undercut the from price, but not by more than half
-        query = query.where(or_(c.from_amount.is_(None), c.from_amount <= 2 * wish.budget))
+    if wish.budget is not None:
+        query = query.where(or_(c.from_amount.is_(None), c.from_amount <= DISCOUNTED * wish.budget))
+    if wish.budget is not None and wish.kind == "stay" and wish.units:
+        query = query.where(_rooms_within(sum(wish.units.values()), DISCOUNTED * wish.budget))
     return query
+
+
+def _rooms_within(people: int, most: int) -> ColumnElement[bool]:
+    """Whether some option's rooms for so many people can cost `most` a night; one that is not sold by the room may."""
+    each = sold_as.c.max_pax_each
+    rooms = (people + each - 1) // each
+    can = or_(sold_as.c.counts != "ROOM", each.is_(None), rate_plan.c.amount.is_(None), rooms * rate_plan.c.amount <= most)
+    plans = select(1).select_from(sold_as.join(rate_plan, rate_plan.c.option_id == sold_as.c.id))
+    return exists(plans.where(sold_as.c.product_id == product.c.id, can))
 
 
 def _facets(tx: Connection, wish: Wish, around: Sequence[str] | None, ids: Sequence[str] | None) -> dict[str, list[dict[str, Any]]]:
@@ -362,11 +413,10 @@ def _matching(tx: Connection, asked: Sequence[str], wish: Wish) -> Sequence[Any]
 MATCHING = {
     "sqlite": text(
         "SELECT p.id, p.rating_tenths, p.rating_count, p.from_amount, f.score FROM ("
-        "SELECT k.product_id, -bm25(product_text, 8.0, 6.0, 1.0, 0.0) AS score FROM product_text "
-        "JOIN product_text_key AS k ON k.doc = product_text.rowid "
-        "WHERE product_text MATCH :words AND k.live ORDER BY score DESC LIMIT 1500) AS f "
-        "JOIN product AS p ON p.id = f.product_id "
-        "WHERE p.published AND (:city = '' OR p.destination_id = :city) AND (:kind = '' OR p.kind = :kind)"
+        "SELECT rowid AS doc, -bm25(product_text, 8.0, 6.0, 1.0, 0.0) AS score FROM product_text "
+        "WHERE product_text MATCH :words ORDER BY score DESC LIMIT 400) AS f "
+        "JOIN product_text_key AS k ON k.doc = f.doc JOIN product AS p ON p.id = k.product_id "
+        "WHERE p.published AND k.live AND (:city = '' OR p.destination_id = :city) AND (:kind = '' OR p.kind = :kind)"
     ),
     "postgresql": text(
         "SELECT p.id, p.rating_tenths, p.rating_count, p.from_amount, "
@@ -376,7 +426,7 @@ MATCHING = {
         "JOIN product_text AS t ON t.document @@ q.narrow "
         "JOIN product AS p ON p.id = t.product_id "
         "WHERE p.published AND (:city = '' OR p.destination_id = :city) AND (:kind = '' OR p.kind = :kind) "
-        "ORDER BY score DESC, p.id LIMIT 1500"
+        "ORDER BY score DESC, p.id LIMIT 400"
     ),
 }
 

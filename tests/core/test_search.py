@@ -210,3 +210,51 @@ def test_places_that_can_never_be_right_are_named(demo: Engine, wish: Wish, fiel
     with pytest.raises(Invalid) as error:
         search(demo, wish)
     assert error.value.field == field
+
+
+def test_the_cheapest_are_found_though_discounts_hide_behind_the_from_price(engine: Engine, tmp_path: Path) -> None:
+    plain = [with_option(changed(VILLA, id=f"v-{i:02}", title=f"Villa {i}"), price=100 + i) for i in range(60)]
+    early = [{"kind": "early_bird", "name": "Early", "threshold": 3, "percent": -45}]
+    season = [{"name": "Quiet weeks", "from": "12-01", "to": "12-20", "percent": -30}]
+    hidden = [
+        changed(with_option(changed(VILLA, id="early", title="Villa early"), price=150), adjustments=early),
+        with_option(changed(VILLA, id="quiet", title="Villa quiet"), price=140, rates=season),
+    ]
+    import_files(engine.db, [write(tmp_path, LISBON, POLICY, PROVIDER, *plain, *hidden)], NOW)
+    wish = {"city": "lisbon", "kind": "stay", "sort": "price", "start": SATURDAY, "end": SATURDAY + timedelta(days=2)}
+    assert ids(engine, Wish(**wish, limit=4)) == ["early", "quiet", "v-00", "v-01"]
+    assert ids(engine, Wish(**wish, limit=3, offset=4)) == ["v-02", "v-03", "v-04"]
+    assert ids(engine, Wish(**wish, limit=4)) == ids(engine, Wish(**wish, limit=50))[:4]
+
+
+def test_rooms_are_counted_before_a_stay_is_within_a_budget(engine: Engine, tmp_path: Path) -> None:
+    house = changed(VILLA, availability_mode="INVENTORY", adjustments=[])
+    option = {"price": 90, "rules": [{"capacity": 4}], "capacity": 4}
+    rooms = [with_option(changed(house, id=f"for-{each}"), max_pax_each=each, **option) for each in (1, 2, 4, 6)]
+    import_files(engine.db, [write(tmp_path, LISBON, POLICY, PROVIDER, *rooms)], NOW)
+    wish = {"city": "lisbon", "kind": "stay", "start": SATURDAY, "end": SATURDAY + timedelta(days=2), "units": {"ADULT": 4}}
+    assert set(ids(engine, Wish(**wish, budget=10_000))) == {"for-4", "for-6"}
+    assert set(ids(engine, Wish(**wish, budget=18_000))) == {"for-2", "for-4", "for-6"}
+    assert set(ids(engine, Wish(**wish, budget=36_000))) == {"for-1", "for-2", "for-4", "for-6"}
+
+
+def test_what_must_be_there_in_time_ends_by_then(demo: Engine) -> None:
+    free = search(demo, Wish(city="lisbon", kind="activity", start=SATURDAY, limit=50))
+    found = search(demo, Wish(city="lisbon", kind="activity", start=SATURDAY, arrive_by="13:00", limit=50))
+    assert found
+    for offer in found:
+        for start in offer.starts:
+            hours, minutes = map(int, start.split(":"))
+            assert hours * 60 + minutes + (offer.listing.product.duration_minutes or 0) <= 13 * 60, (offer.listing.id, start)
+    late = {offer.listing.id for offer in free} - {offer.listing.id for offer in found}
+    assert late, "something ends later than that"
+
+
+def test_every_tag_that_is_a_must_is_there(demo: Engine) -> None:
+    tagged = [offer for offer in search(demo, Wish(city="lisbon", limit=50)) if len(offer.listing.product.tags) > 1]
+    must = tuple(tagged[0].listing.product.tags[:2])
+    for wish in (Wish(city="lisbon", must=must, limit=50), Wish(city="lisbon", words=must[0], must=must, limit=50)):
+        found = search(demo, wish)
+        assert tagged[0].listing.id in [offer.listing.id for offer in found]
+        assert all(set(must) <= set(offer.listing.product.tags) for offer in found)
+    assert search(demo, Wish(city="lisbon", must=(*must, "no such tag"))) == []
