@@ -11,6 +11,7 @@ from core import cancellations, links
 from core.bookings import payment_of, with_payment
 from core.engine import Engine
 from core.schema import booking, booking_change, booking_request, offer, option, payment, product, provider, unit
+from core.travelers import STILL_AHEAD, names_of
 
 MOST = 200
 LATELY = timedelta(days=180)
@@ -18,7 +19,8 @@ LATELY = timedelta(days=180)
 
 def of_account(engine: Engine, account_id: str) -> list[dict[str, Any]]:
     """Bookings of the last months and all ahead, the next first and what is over last. Each has the facts of a booking, `paid`
-    and `owed`, and what can be done: `verbs` of pay, change, cancel, withdraw; `offer` where the provider offers other terms."""
+    and `owed`, and what can be done: `verbs` of pay, change, cancel, withdraw; `offer` where the provider offers other terms; `travelers` are the
+    names given so far of `people`, and `names_wanted` says whether they can still be given."""
     now = engine.clock()
     with engine.db.read() as tx:
         query = (
@@ -50,6 +52,9 @@ def of_account(engine: Engine, account_id: str) -> list[dict[str, Any]]:
                     "offer": offers.get(row.id),
                     "change": waiting.get(row.id),
                     "voucher": links.voucher_path(tx, row) if row.status in links.VOUCHED and row.confirmed_at else "",
+                    "travelers": names_of(row),
+                    "people": sum(row.units.values()),
+                    "names_wanted": row.status in STILL_AHEAD and not over,
                     "verbs": verbs,
                 }
             )

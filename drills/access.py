@@ -62,7 +62,7 @@ ACCESS: dict[str, frozenset[str]] = {
         (
             "GET /v/{token}", "GET /v/{token}.ics", "GET /trips/{token}", "POST /trips/{token}/pay", "POST /trips/{token}/change",
             "POST /trips/{token}/confirm-change", "POST /trips/{token}/cancel", "POST /trips/{token}/confirm-cancel", "POST /trips/{token}/offer",
-            "POST /trips/{token}/withdraw", "POST /trips/{token}/chat", "POST /trips/{token}/take-back",
+            "POST /trips/{token}/withdraw", "POST /trips/{token}/travelers", "POST /trips/{token}/chat", "POST /trips/{token}/take-back",
         ),
         EVERYBODY,
     ),

@@ -79,6 +79,7 @@ TRAVELER: tuple[Tool, ...] = (
     Tool(payments.check_payment, "READ"),
     Tool(payments.pay_balance, "WRITE"),
     Tool(trips.show_trips, "READ"),
+    Tool(trips.name_travelers, "WRITE"),
     Tool(changes.propose_change, "WRITE"),
     Tool(cancellations.propose_cancellation, "WRITE"),
     Tool(trips.note_trip, "WRITE"),

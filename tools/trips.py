@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any, Literal
 
-from core import availability, bookings, carts, trips
+from core import availability, bookings, carts, travelers, trips
 from core.catalogue import listing
 from tools.cart import cart_for_model
 from tools.outcome import Desk, Outcome, iso, party_of, press, price_text, say_button
@@ -146,6 +146,17 @@ def _verbs(row: dict[str, Any]) -> tuple[str, ...]:
     """What the traveler may do about a booking now."""
     changeable = row["status"] == "CONFIRMED" and row["booking_type"] == "INSTANT"
     return (*(("pay_balance",) if row["owed"] else ()), *(("change",) if changeable else ()), *ENDS.get(row["status"], ()))
+
+
+def name_travelers(desk: Desk, reference: str, names: list[str]) -> Outcome:
+    """Tell the provider who comes: the travelers' names for one booking, as the traveler wrote them. The list replaces the one before.
+
+    Args:
+        reference: the booking's reference, e.g. "TR-4F7K2M".
+        names: one name per traveler, e.g. ["Ana Silva", "Tom Meyer"].
+    """
+    told = travelers.give_names(desk.engine, desk.actor, reference, names)
+    return Outcome({"reference": told["reference"], "named": len(told["travelers"]), "people": told["people"]})
 
 
 def show_trips(desk: Desk) -> Outcome:

@@ -19,6 +19,7 @@ from bot.offline.clock import Clock
 from bot.offline.days import When
 from bot.offline.finding import again, inform, search, unknown_city
 from bot.offline.goal import Goal
+from bot.offline.naming import name_travelers, names_in
 from bot.offline.partners import partner_links, sold_elsewhere
 from bot.offline.party import Party
 from bot.offline.paying import look_for_payment, tell_total
@@ -48,6 +49,8 @@ def next_step(scene: Scene) -> Step:
 
 
 def _script(scene: Scene) -> Script:
+    if named := names_in(scene.words):
+        return (yield from name_travelers(named, scene))
     in_cart = [line["product_id"] for line in scene.lines if line.get("product_id")]
     goals = understand(
         scene.words,

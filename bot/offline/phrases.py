@@ -91,6 +91,9 @@ CHANGE_BOOKED = "Here is what changing {title} would mean. Nothing changes until
 PAY_WHICH = "Which of these would you like to pay? Use its button."
 NOTHING_OWED = "Everything you have booked is paid."
 BALANCE = "Here is the page for the rest, {amount}."
+NAMED = "The host knows now who comes: {names}."
+NAMES_LEFT = " {left} more can be named."
+NAME_WHICH = "For which booking are these names? Say it with its reference, such as: the travelers for {reference} are {names}."
 NO_TRIPS = "Nothing is booked yet."
 RESTARTED = "All right, a fresh start. Where would you like to go?"
 

@@ -18,7 +18,7 @@ from channels.web.consoles import words
 from channels.web.limits import Limits
 from channels.web.views import page
 from channels.web.vouchers import PRIVATE
-from core import cancellations, changes, conversations, itinerary, links, offers, people, requests
+from core import cancellations, changes, conversations, itinerary, links, offers, people, requests, travelers
 from core.engine import Actor
 from core.errors import CoreError, Invalid, NotAllowed, NotFound, Refused
 from core.money import Money
@@ -41,10 +41,12 @@ SAID = {
     "settled": ("ok", "You took the offer."),
     "declined": ("info", "You turned the offer down. Nothing was charged."),
     "suggested": ("ok", "Your price is with the host now. The places stay held until they answer."),
+    "named": ("ok", "The host has the names now."),
     "withdrawn": ("info", "The request is taken back. Nothing was charged."),
     "delayed": ("warn", "The payment page does not answer yet. Your places are held; please try again in a minute."),
 }
 KINDS = {"ADULT": "Adults", "CHILD": "Children", "INFANT": "Infants", "YOUTH": "Youths", "SENIOR": "Seniors"}
+FIELDS = 30  # names asked for on the page; a bigger group sends a list to the host
 Text = Annotated[str, Form()]
 
 
@@ -227,6 +229,22 @@ def router(house: House, limits: Limits) -> APIRouter:
 
         return carry_out(request, one, do)
 
+    @api.post("/{token}/travelers")
+    async def name(request: Request, token: str) -> Response:
+        """Who comes along, one field a person; the names replace those before."""
+        form = await request.form()
+        told = [str(value) for value in form.getlist("traveler")]
+        return await to_thread.run_sync(_name, request, token, str(form.get("proof", "")), str(form.get("booking", "")), told)
+
+    def _name(request: Request, token: str, proof: str, booking: str, told: list[str]) -> Response:
+        one = acting(request, token, proof)
+
+        def do() -> Response:
+            travelers.give_names(engine, actor_of(one, booking), booking, [each for each in told if each.strip()])
+            return back(one, "named")
+
+        return carry_out(request, one, do)
+
     @api.post("/{token}/chat")
     def talk(request: Request, one: Acting) -> Response:
         """Back into the conversation, on whatever device this is; the page itself hands the session over, no address does."""
@@ -262,6 +280,7 @@ def _card(row: dict[str, Any]) -> dict[str, Any]:
         "due": words.moment(row["balance_due_at"], row["time_zone"]) if row["balance_due_at"] and row["owed"] else "",
         "held_until": words.moment(row["pay_by"], row["time_zone"]) if row["status"] == "ON_HOLD" and row["pay_by"] else "",
         "kinds": [(kind, KINDS[kind], row["units"].get(kind, 0)) for kind in row["unit_types"] if kind in KINDS],
+        "names": [*row["travelers"], *[""] * (row["people"] - len(row["travelers"]))][:FIELDS] if row["names_wanted"] else [],
         "offered": None
         if offer is None
         else {

@@ -335,3 +335,21 @@ def test_the_door_takes_a_typed_or_scanned_code_once(live: Live, ana: Actor, gat
     again = paul.post("/provider/vouchers", data={"code": row.reference})
     assert again.status_code == 409
     assert "already taken" in again.text
+
+
+def test_the_names_of_who_comes_reach_the_host(live: Live, ana: Actor, gateway: MemoryGateway) -> None:
+    booking_id = bought(live, ana, gateway)
+    guest = Guest(live, ana)
+    people = sum(row_of(live).units.values())
+    assert guest.look().count('name="traveler"') == people
+    proof = field(guest.look(), "proof")
+    sent = guest.browser.post(
+        f"{guest.path}/travelers", data={"proof": proof, "booking": booking_id, "traveler": ["Ana <b>Silva</b>", " "][:people]}
+    )
+    assert sent.headers["location"].endswith("done=named")
+    assert "Ana &lt;b&gt;Silva" in guest.look()
+    assert row_of(live).contact["travelers"] == ["Ana <b>Silva</b>"]
+    bad = guest.browser.post(f"{guest.path}/travelers", data={"proof": proof, "booking": booking_id, "traveler": ["4242 4242 4242 4242"]})
+    assert bad.status_code == 422
+    assert "card number" in bad.text
+    assert row_of(live).contact["travelers"] == ["Ana <b>Silva</b>"]

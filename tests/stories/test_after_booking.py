@@ -61,6 +61,9 @@ def test_a_deposit_now_the_rest_by_asking_and_another_day_in_between(shop: Engin
     assert titles(talk) == ["Your places are held. Please pay €24."]
     pay(talk, gateway)
     assert any("€72 is still to be paid by Sat 20 Feb" in line for line in talk.of("status")[0]["lines"])
+    assert talk.say("the travelers are Ana Silva and Tom Meyer") == "The host knows now who comes: Ana Silva, Tom Meyer."
+    assert booked(shop)["sunset-sail"].contact["travelers"] == ["Ana Silva", "Tom Meyer"]  # type: ignore[attr-defined]
+    assert "that is 3 names" in talk.say("names: Ana Silva, Tom Meyer, Li Wei")
     assert "Nothing changes until" in talk.say("please move my booking to 7 March")
     assert "Still to be paid later" in str(talk.parts)
     talk.say("yes")
