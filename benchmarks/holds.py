@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -23,7 +24,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import Connection, func, insert, select, text
 
 from benchmarks.bench import arguments, close, durable, percentile, table
 from core import bookings, holds
@@ -109,6 +110,7 @@ class Bench:
         self.engine = Engine(db=db, gateway=MemoryGateway(), clock=lambda: NOW)
         builders.products(self.engine, "hot", "stay", "sellout", "control", *(f"s{i}" for i in range(20)), places=LOTS)
         self.bookings = self._bookings()
+        self.open, self.kept = ExitStack(), dict[int, Connection]()
         rows = [{"resource_id": "hot", "local_date": DAY, "local_start": "", "capacity": LOTS}]
         rows += [{**rows[0], "resource_id": f"s{i % 20}", "local_date": DAY + timedelta(days=i // 20)} for i in range(SPREAD)]
         rows += [{**rows[0], "resource_id": "stay", "local_date": DAY + timedelta(days=i)} for i in range(60)]
@@ -135,9 +137,10 @@ class Bench:
         return True
 
     def bare(self, number: int, wants: Sequence[Want]) -> bool:
-        """The hold alone, one statement that commits by itself."""
-        with self.db.autocommit() as tx:
-            return holds.take_at_once(tx, {self.bookings[number]: wants}, UNTIL)
+        """The hold alone, one statement that commits by itself, on a connection the worker keeps, as each client of pgbench does."""
+        if number not in self.kept:
+            self.kept[number] = self.open.enter_context(self.db.autocommit())
+        return holds.take_at_once(self.kept[number], {self.bookings[number]: wants}, UNTIL)
 
     def naive(self, number: int) -> bool:
         """The control: read what is held, and hold one more."""
@@ -252,6 +255,7 @@ def measure(bench: Bench, server: Postgres | None) -> dict[str, Any]:
         hot = together(bench.workers, bench.seconds, lambda n, _: bench._take(n, bench.one("hot")))
     say("2,000 slots, carts, stays")
     spread = together(bench.workers, bench.seconds, bench.spread)
+    bench.open.close()
     carts = together(bench.workers, bench.seconds, bench.cart)
     stays = together(bench.workers, bench.seconds, bench.stay)
     verb = together(bench.workers, bench.seconds, lambda n, _: bench.hold(n, bench.one("hot")))
