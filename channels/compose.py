@@ -25,6 +25,7 @@ STATUS_EVENTS = (
     "request_declined",
     "request_expired",
     "payment_ready",
+    "card_reserved",
     "payment_expired",
     "paid_too_late",
     "booking_confirmed",

@@ -402,7 +402,7 @@ def _price(words: Words, part: Part) -> list[Wire]:
 
 
 def _pay_button(words: Words, facts: Mapping[str, Any]) -> Wire:
-    label = f"{words.say('buttons', 'pay')} \u00b7 {words.price(facts['amount'], facts['currency'])}"
+    label = f"{words.say('buttons', 'reserve' if facts.get('manual') else 'pay')} \u00b7 {words.price(facts['amount'], facts['currency'])}"
     return {"label": label, "url": facts["url"], "style": "primary", "pays": facts.get("payment_id")}
 
 
@@ -574,6 +574,7 @@ def _booking_line(words: Words, one: Mapping[str, Any]) -> str:
 def _payment_ready(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
     amount = words.price(facts["amount"], facts["currency"])
     name = {"BALANCE": "balance_ready", "CHANGE": "change_ready"}.get(facts.get("kind", ""), "payment_ready")
+    name = "card_ready" if facts.get("manual") else name
     until = words.say("status", f"{name}_until", until=words.moment(facts["expires_at"], None))
     pay = [_pay_button(words, facts)] if facts.get("url") else []
     return _status(
@@ -584,6 +585,13 @@ def _payment_ready(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]
         [_booking_line(words, one) for one in facts.get("bookings", ())],
         [*pay, *buttons],
     )
+
+
+def _card_reserved(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
+    amount = words.price(facts["amount"], facts["currency"])
+    text = words.say("status", "card_reserved_text", provider=facts["provider"])
+    lines = [f"{facts['title']} \u00b7 {facts['reference']}"]
+    return _status("info", words, words.say("status", "card_reserved", amount=amount), text, lines, buttons, settles=facts["payment_id"])
 
 
 def _booking_confirmed(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
@@ -662,7 +670,9 @@ def _wish_sent(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
 
 def _request_approved(words: Words, facts: Part, buttons: list[Wire]) -> list[Wire]:
     text = (
-        words.say("status", "request_approved_pay", until=words.moment(facts["pay_by"], None))
+        words.say("status", "request_approved_charging")
+        if facts.get("charging")
+        else words.say("status", "request_approved_pay", until=words.moment(facts["pay_by"], None))
         if facts.get("pay_by")
         else words.say("status", "request_approved_done")
     )
@@ -743,6 +753,7 @@ EVENTS: Mapping[str, Callable[[Words, Part, list[Wire]], list[Wire]]] = {
     "book_on_partner": _book_on_partner,
     "handed_back": _handed_back,
     "payment_ready": _payment_ready,
+    "card_reserved": _card_reserved,
     "booking_confirmed": _booking_confirmed,
     "booking_changed": _booking_changed,
     "change_too_late": _ended("change_too_late"),

@@ -23,7 +23,7 @@ from core import calendars, conversations, counters, handoff, jobs, requests
 from core.engine import Engine
 from core.errors import Busy, CoreError, NotFound
 from core.jobs import Job
-from core.payments import balances, collect, payees, payouts
+from core.payments import balances, captures, collect, payees, payouts
 from core.payments import inbox as gateway_inbox
 
 log = structlog.get_logger()
@@ -43,6 +43,8 @@ Handler = Callable[[Engine, Mapping[str, Any]], Any]
 HANDLERS: Mapping[str, Handler] = {
     "payment.link": lambda engine, given: collect.ensure_link(engine, given["payment_id"]),
     "payment.deadline": lambda engine, given: collect.deadline(engine, given["payment_id"]),
+    "payment.capture": lambda engine, given: captures.capture(engine, given["payment_id"]),
+    "payment.release": lambda engine, given: captures.release(engine, given["payment_id"], given.get("session_id")),
     "payment.close": lambda engine, given: collect.close_link(engine, given["payment_id"]),
     "balance.wake": lambda engine, given: balances.wake(engine, given["booking_id"]),
     "payout.level": lambda engine, given: payouts.level(engine, given["share_id"]),
@@ -213,6 +215,7 @@ Looks = Sequence[tuple[str, Callable[[Engine], object]]]
 LOOKS: Looks = (
     ("jobs", _rescue),
     ("payments", collect.sweep),
+    ("card holds", captures.sweep),
     ("requests", requests.sweep),
     ("balances", balances.sweep),
     ("payouts", payouts.sweep),

@@ -14,6 +14,7 @@ from core.db import fingerprint, once
 from core.engine import SYSTEM, Actor, Engine, new_id, new_reference
 from core.errors import Expired, Invalid, NotAllowed, NotFound, PriceChanged, Refused, SoldOut
 from core.fees import platform_fee
+from core.payments import authorise
 from core.payments.schedule import deposit_for, open_payment, owed, paid_of
 from core.redact import plain, redact
 from core.schema import account, booking, booking_event, booking_request, cart, cart_item, payment, proposal, share
@@ -293,7 +294,9 @@ def _book(
     for one in direct:
         confirm(tx, one, now, event="pay")
     for one in asked:
-        send_request(tx, engine, actor, one, listed[one.product_id], requests, now)
+        ends = send_request(tx, engine, actor, one, listed[one.product_id], requests, now)
+        if listed[one.product_id].provider.card_hold and not (one.pay_at_provider or one.amount == 0 or pricing.on_quote(one.price_lines)):
+            payments.append(authorise.reserve(tx, one, ends, now))
     external = [carts.line_view(line) for line in lines if line.kind == "external"]
     if direct:
         notices.tell(
@@ -441,10 +444,10 @@ def with_payment(tx: Connection, rows: Sequence[Any]) -> list[dict[str, Any]]:
 # ── requests ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def send_request(tx: Connection, engine: Engine, actor: Actor, row: Row[Any], listed: Listing, note: str, now: datetime) -> None:
-    """Ask the provider; the places stay held until they answer or `respond_by` passes."""
+def send_request(tx: Connection, engine: Engine, actor: Actor, row: Row[Any], listed: Listing, note: str, now: datetime) -> datetime:
+    """Ask the provider; the places stay held until they answer or `respond_by` passes, which is returned."""
     cutoff = row.starts_at - timedelta(hours=max(1, listed.product.lead_hours))
-    respond_by = max(now + timedelta(minutes=15), min(now + timedelta(hours=listed.provider.respond_hours), cutoff))
+    respond_by: datetime = max(now + timedelta(minutes=15), min(now + timedelta(hours=listed.provider.respond_hours), cutoff))
     holds.extend(tx, [row.id], respond_by, now)
     request_id = new_id()
     kind = "quote" if pricing.on_quote(row.price_lines) else "request"
@@ -478,6 +481,7 @@ def send_request(tx: Connection, engine: Engine, actor: Actor, row: Row[Any], li
         key=f"request:{request_id}",
     )
     jobs.enqueue(tx, "request.deadline", {"request_id": request_id}, run_at=respond_by, now=now, dedupe=f"request:{request_id}")
+    return respond_by
 
 
 def _first_name(contact: Mapping[str, Any]) -> str:
@@ -535,7 +539,7 @@ def payment_of(tx: Connection, account_id: str, booking_id: str) -> str | None:
     found = tx.execute(
         select(payment.c.id)
         .join(share, share.c.payment_id == payment.c.id)
-        .where(share.c.booking_id == booking_id, payment.c.account_id == account_id, payment.c.status.in_(("new", "open", "paid")))
+        .where(share.c.booking_id == booking_id, payment.c.account_id == account_id, payment.c.status.in_((*authorise.STANDING, "paid")))
         .order_by(payment.c.created_at.desc())
         .limit(1)
     ).scalar_one_or_none()

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 from core import cancellations, links
 from core.bookings import payment_of, with_payment
 from core.engine import Engine
+from core.payments import authorise
 from core.schema import booking, booking_change, booking_request, offer, option, payment, product, provider, unit
 from core.travelers import STILL_AHEAD, names_of
 
@@ -36,7 +37,7 @@ def of_account(engine: Engine, account_id: str) -> list[dict[str, Any]]:
         kinds = _kinds(tx, [row.option_id for row in rows])
         found = []
         for row, facts in zip(rows, with_payment(tx, rows), strict=True):
-            open_payment = payment_of(tx, account_id, row.id) if row.status == "ON_HOLD" else None
+            open_payment = _to_pay(tx, account_id, row)
             over = row.status in ("CANCELLED", "EXPIRED", "REJECTED", "REDEEMED") or row.starts_at <= now
             verbs = _verbs(row, facts, now, to_pay=open_payment is not None, changing=row.id in waiting)
             found.append(
@@ -59,6 +60,17 @@ def of_account(engine: Engine, account_id: str) -> list[dict[str, Any]]:
                 }
             )
     return sorted(found, key=lambda one: bool(one["over"]))
+
+
+def _to_pay(tx: Connection, account_id: str, row: Any) -> str | None:
+    """The payment whose page waits for the traveler: of places that are held, or of a card to be reserved for a request."""
+    if row.status == "ON_HOLD":
+        waiting = authorise.standing(tx, row.id)
+        return None if waiting is not None and waiting.status == authorise.AUTHORIZED else payment_of(tx, account_id, row.id)
+    if row.status != "PENDING":
+        return None
+    waiting = authorise.standing(tx, row.id)
+    return None if waiting is None or waiting.status == authorise.AUTHORIZED else str(waiting.id)
 
 
 def _verbs(row: Any, facts: dict[str, Any], now: datetime, *, to_pay: bool, changing: bool) -> list[str]:

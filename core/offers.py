@@ -17,6 +17,7 @@ from core.catalogue import Listing, listing
 from core.db import fingerprint
 from core.engine import Actor, Engine, new_id
 from core.errors import AlreadyDecided, Expired, Invalid, NotAllowed, NotFound, Refused, SoldOut
+from core.payments import authorise
 from core.redact import plain, redact
 from core.schema import account, booking, booking_request, offer, proposal, provider
 from core.states import move_booking, move_offer, move_request
@@ -240,6 +241,7 @@ def decline(engine: Engine, actor: Actor, offer_id: str, *, message: str = "") -
         move_request(tx, request, "decline_offer", actor, now, answer=message)
         _close_proposals(tx, row.conversation_id, offer_id)
         holds.release(tx, [row.id])
+        authorise.let_go(tx, row.id, now)
         move_booking(tx, row, "decline_offer", actor, now, reason=message)
         _tell_provider(tx, row, "offer_declined", {"message": message}, f"declined_offer:{offer_id}", now)
         return _answered(tx, offer_id, row.id)

@@ -136,7 +136,7 @@ def _ensure_over(tx: Connection, account_id: str, now: datetime) -> None:
     names = sorted(ahead)
     if names:
         raise Refused(f"Something is still booked or under way ({', '.join(names)}). Cancel it or wait until it is over.")
-    waits = select(payment.c.id).where(payment.c.account_id == account_id, payment.c.status.in_(("new", "open")))
+    waits = select(payment.c.id).where(payment.c.account_id == account_id, payment.c.status.in_(("new", "open", "authorized")))
     if tx.execute(waits.limit(1)).first() is not None:
         raise Refused("A payment is still open. Wait until it is over.")
     disputed = (

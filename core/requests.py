@@ -15,6 +15,7 @@ from core.engine import SYSTEM, Actor, Engine
 from core.errors import AlreadyDecided, Expired, Invalid, NotFound
 from core.fees import platform_fee
 from core.money import allocate
+from core.payments import authorise
 from core.payments.schedule import deposit_for, open_payment
 from core.redact import plain, redact
 from core.schema import account, booking, booking_request, offer, payment, provider
@@ -209,6 +210,11 @@ def approved(
     whole = {"deposit_amount": row.amount, "balance_due_at": None} if late else {}  # the answer came too late for a deposit
     move_booking(tx, row, f"{event}_to_pay", actor, now, pay_by=pay_by, **whole)
     fresh = tx.execute(select(booking).where(booking.c.id == row.id)).one()
+    reserved = authorise.agreed(tx, fresh, now)
+    if reserved is not None:
+        charged = {"status": "ON_HOLD", "pay_by": pay_by.isoformat(), "payment_id": reserved.id, "charging": True}
+        notices.tell(tx, row.conversation_id, told, {**facts, **charged}, now, key=f"approved:{row.id}")
+        return
     payment_id = open_payment(
         tx,
         conversation_id=row.conversation_id,
@@ -233,6 +239,7 @@ def approved(
 
 def _declined(tx: Connection, actor: Actor, row: Row[Any], answer: str, now: datetime) -> None:
     holds.release(tx, [row.id])
+    authorise.let_go(tx, row.id, now)
     move_booking(tx, row, "decline", actor, now, reason=answer)
     owner = tx.execute(select(provider.c.name).where(provider.c.id == row.provider_id)).one()
     notices.tell(
@@ -259,6 +266,7 @@ def expire_due(engine: Engine, request_id: str) -> bool:
             move_offer(tx, waiting, "expire", SYSTEM, now)
         move_request(tx, request, "expire", SYSTEM, now)
         holds.release(tx, [row.id])
+        authorise.let_go(tx, row.id, now)
         move_booking(tx, row, "expire", SYSTEM, now, reason="nobody answered in time")
         notices.tell(
             tx,
@@ -287,6 +295,7 @@ def withdraw(engine: Engine, actor: Actor, booking_id: str) -> dict[str, Any]:
             move_offer(tx, waiting, "withdraw", actor, now)
         move_request(tx, request, "withdraw", actor, now)
         holds.release(tx, [row.id])
+        authorise.let_go(tx, row.id, now)
         move_booking(tx, row, "withdraw", actor, now)
         return {"booking_id": booking_id, "reference": row.reference, "status": "CANCELLED"}
 
@@ -304,7 +313,7 @@ def sweep(engine: Engine) -> int:
                 booking.c.status == "ON_HOLD",
                 booking.c.pay_by < now - timedelta(minutes=10),
                 ~select(payment.c.id)
-                .where(payment.c.conversation_id == booking.c.conversation_id, payment.c.status.in_(("new", "open")))
+                .where(payment.c.conversation_id == booking.c.conversation_id, payment.c.status.in_(authorise.STANDING))
                 .exists(),
             )
             .limit(200)

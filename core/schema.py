@@ -199,6 +199,7 @@ provider = Table(
     Column("deposit_bps", Integer, nullable=False, server_default="0"),
     Column("deposit_amount", BigInteger),  # a fixed deposit a booking, minor units; counts instead of deposit_bps
     Column("balance_days", Integer, nullable=False, server_default="14"),
+    Column("card_hold", Boolean, nullable=False, server_default=text("false")),  # a request comes with the money reserved on a card
     Column("about", Text, nullable=False, server_default=""),
     Column("created_at", Moment, nullable=False),
 )
@@ -920,7 +921,7 @@ payment = Table(
     _ref("conversation_id", "conversation.id"),
     _ref("account_id", "account.id", index=False),
     Column("kind", String(10), nullable=False),  # FULL, DEPOSIT, BALANCE, CHANGE
-    Column("status", String(10), nullable=False),  # new, open, paid, expired, orphan
+    Column("status", String(10), nullable=False),  # new, open, authorized, paid, expired, orphan
     Column("currency", String(3), nullable=False),
     Column("amount", BigInteger, nullable=False),
     Column("refunded", BigInteger, nullable=False, server_default="0"),
@@ -934,6 +935,8 @@ payment = Table(
     Column("expires_at", Moment, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("paid_at", Moment),
+    Column("manual", Boolean, nullable=False, server_default=text("false")),  # reserved on the card, captured by a second call
+    Column("capture_by", Moment),  # an authorized one is captured before, or let go of
     Index("ix_payment_status", "status", "expires_at"),
     UniqueConstraint("proposal_id", "currency", "kind"),
 )

@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from core.errors import Refused
@@ -37,6 +37,7 @@ class MemoryGateway:
         self.calls: dict[str, tuple[object, object]] = {}
         self.refunds: list[tuple[str, int]] = []
         self.secrets: dict[str, str] = {}
+        self.manual: set[str] = set()  # pages that only reserve
         self.accounts: dict[str, FetchedAccount] = {}
         self.held: dict[str, int] = {}  # what an account has
         self.transfers: dict[str, tuple[str, str, int]] = {}  # id: (charge, account, amount)
@@ -58,6 +59,7 @@ class MemoryGateway:
             session = f"cs_{self._made}"
             total = sum(line.quantity * line.unit_amount for line in order.lines)
             self.pages[session] = FetchedPayment(session, "open", total, order.currency.lower())
+            self.manual |= {session} if order.manual else set()
             if order.embedded:
                 self.secrets[session] = f"{session}_secret"
                 return PaymentLink(session, None, self.secrets[session])
@@ -81,6 +83,27 @@ class MemoryGateway:
         if self.fetch_payment(session_id).state == "open":
             self.lapse(session_id)
         return self.pages[session_id]
+
+    def capture(self, session_id: str, *, key: str) -> FetchedPayment:
+        def act() -> FetchedPayment:
+            page = self.pages[session_id]
+            if page.state == "authorized":
+                self.pages[session_id] = replace(page, state="paid", capture_by=None)
+            return page
+
+        self._once(key, session_id, act)
+        return self.fetch_payment(session_id)
+
+    def release(self, session_id: str, *, key: str) -> FetchedPayment:
+        def act() -> FetchedPayment:
+            page = self.pages[session_id]
+            if page.state in ("open", "authorized"):
+                self.lapse(session_id)
+            return page
+
+        self.fetch_payment(session_id)
+        self._once(key, session_id, act)
+        return self.fetch_payment(session_id)
 
     def refund(self, charge_id: str, amount: int, currency: str, *, key: str, metadata: Mapping[str, str]) -> Refunded:
         def act() -> Refunded:
@@ -189,7 +212,7 @@ class MemoryGateway:
         self._weather()
         at = datetime(2026, 11, 25, tzinfo=UTC)
         for page in self.pages.values():
-            if page.charge_id is not None:
+            if page.charge_id is not None and page.state == "paid":
                 yield Movement("charge", page.charge_id, page.amount, page.currency.upper(), at, page.charge_id)
         currency = {page.charge_id: page.currency.upper() for page in self.pages.values()}
         for number, (charge, amount) in enumerate(self.refunds, 1):
@@ -237,7 +260,10 @@ class MemoryGateway:
         page = self.pages[session_id]
         number = session_id.removeprefix("cs_")
         paid = page.amount if amount is None else amount
-        self.pages[session_id] = FetchedPayment(session_id, "paid", paid, currency or page.currency, f"pi_{number}", f"ch_{number}")
+        state: Literal["authorized", "paid"] = "authorized" if session_id in self.manual else "paid"
+        until = self.clock() + timedelta(days=7) if state == "authorized" else None
+        ids = (f"pi_{number}", f"ch_{number}")
+        self.pages[session_id] = FetchedPayment(session_id, state, paid, currency or page.currency, *ids, capture_by=until)
 
     def lapse(self, session_id: str) -> None:
         page = self.pages[session_id]

@@ -9,11 +9,13 @@ from typing import Any
 from core import jobs
 from core.engine import Engine
 from core.errors import CoreError
-from core.payments import balances, collect, inbox, payouts
+from core.payments import balances, captures, collect, inbox, payouts
 
 HANDLERS: Mapping[str, Callable[[Engine, Mapping[str, Any]], Any]] = {
     "payment.link": lambda engine, given: collect.ensure_link(engine, given["payment_id"]),
     "payment.deadline": lambda engine, given: collect.deadline(engine, given["payment_id"]),
+    "payment.capture": lambda engine, given: captures.capture(engine, given["payment_id"]),
+    "payment.release": lambda engine, given: captures.release(engine, given["payment_id"], given.get("session_id")),
     "payment.close": lambda engine, given: collect.close_link(engine, given["payment_id"]),
     "balance.wake": lambda engine, given: balances.wake(engine, given["booking_id"]),
     "payout.level": lambda engine, given: payouts.level(engine, given["share_id"]),

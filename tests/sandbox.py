@@ -110,7 +110,7 @@ def sandbox_at(
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/stripe-local"
     sandbox = create_sandbox(path, secrets=SECRETS, public_url=url, webhook_urls=webhook_urls, clock=clock, events=events, control=control)
     app = Starlette(routes=[Mount("/stripe-local", app=sandbox)])
-    with serving(app, listener), httpx.Client(trust_env=False) as browser:
+    with serving(app, listener), httpx.Client(trust_env=False, timeout=30) as browser:
         bench = Bench(url, sandbox, clock, browser, [])
         yield bench
         for gateway in bench.gateways:

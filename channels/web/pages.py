@@ -99,6 +99,7 @@ def _payment(house: House, *, session_id: str = "", payment_id: str = "", unsure
             for one in booked
         ],
         "url": row.url if row.status == "open" and row.expires_at > house.engine.clock() else None,
+        "manual": row.manual,
         "in_chat": row.channel == "web",
         "sandbox": house.settings.sandbox_payments,
     }

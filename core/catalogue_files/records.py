@@ -249,6 +249,7 @@ class Provider(_Row):
     deposit_percent: Annotated[Percent, Field(ge=0, le=100)] = Decimal(0)
     deposit: Annotated[Amount, Field(gt=0)] | None = None
     balance_days: Annotated[int, Field(ge=0, le=365)] = 14
+    card_hold: bool = False
     about: Annotated[str, StringConstraints(max_length=4000)] = ""
     adjustments: list[Adjustment] = []
     exceptions: list[Closing] = []

@@ -90,6 +90,7 @@ def provider_row(record: Provider) -> Row:
         "deposit_bps": _bps(record.deposit_percent),
         "deposit_amount": _minor(record.deposit, record.currency),
         "balance_days": record.balance_days,
+        "card_hold": record.card_hold,
         "about": record.about,
     }
     return row if record.accepting is None else {**row, "accepting": record.accepting}
@@ -580,6 +581,7 @@ def provider_back(row: Any, adjustments: Iterable[Any], closings: Iterable[Any])
             "deposit_percent": share(row.deposit_bps),
             "deposit": major(row.deposit_amount, row.currency),
             "balance_days": row.balance_days,
+            "card_hold": row.card_hold or None,
             "about": row.about,
             "adjustments": adjustments_back(adjustments, row.currency),
             "exceptions": closings_back(closings),

@@ -20,7 +20,7 @@ from core.catalogue import listing
 from core.engine import SYSTEM, Engine, new_id
 from core.errors import CoreError, NotFound, Refused, SoldOut
 from core.money import allocate
-from core.payments import payouts
+from core.payments import authorise, payouts
 from core.payments.gateway import FetchedPayment, GatewayMisused, GatewayRefused, GatewayUnknown, Moved, OrderLine, PaymentOrder, Refunded
 from core.payments.ledger import post
 from core.payments.schedule import lapses_at, owed, paid_of, plan_balance
@@ -142,6 +142,7 @@ def view(row: Any) -> dict[str, Any]:
         "amount": row.amount,
         "currency": row.currency,
         "expires_at": row.expires_at.isoformat(),
+        "manual": row.manual,
     }
 
 
@@ -158,7 +159,8 @@ def _freeze(engine: Engine, payment_id: str) -> dict[str, Any] | None:
             if datetime.fromisoformat(frozen["order"]["expires_at"]) > now:
                 return frozen
         mine = bookings_of(tx, payment_id)
-        window = max(engine.rules.payment_window, min(timedelta(hours=23), max((one.pay_by or now for one in mine), default=now) - now))
+        until = row.expires_at if row.manual else max((one.pay_by or now for one in mine), default=now)
+        window = max(engine.rules.payment_window, min(timedelta(hours=23), until - now))
         ends = now + window
         if not _still_wanted(tx, row, mine, now):
             _expire(tx, engine, row, mine, now)
@@ -176,6 +178,7 @@ def _freeze(engine: Engine, payment_id: str) -> dict[str, Any] | None:
             "email": mine[0].contact.get("email") if mine else None,
             "base": engine.rules.public_url,
             "embedded": bool(row.frozen.get("embedded")),
+            "manual": row.manual,
         }
         attempt = row.attempt + 1
         frozen = {"order": order, "key": f"{payment_id}:session:{attempt}", "embedded": order["embedded"]}
@@ -221,6 +224,7 @@ def _order(payment_id: str, order: dict[str, Any]) -> PaymentOrder:
         customer_email=order["email"],
         metadata={"payment": payment_id, "app": "traveloure"},
         embedded=bool(order.get("embedded")),
+        manual=bool(order.get("manual")),
     )
 
 
@@ -317,6 +321,10 @@ def apply(engine: Engine, payment_id: str, fetched: FetchedPayment) -> dict[str,
                     _start_over(tx, row, now)
             else:
                 _paid(tx, engine, row, fetched, now)
+        elif fetched.state == "authorized":
+            authorise.reserved(tx, row, fetched, now)
+        elif fetched.state == "expired" and row.status == authorise.AUTHORIZED and fetched.session_id == row.session_id:
+            authorise.lapsed(tx, row, now)
         elif fetched.state == "expired" and row.status in OPEN and fetched.session_id == row.session_id:
             _expire(tx, engine, row, bookings_of(tx, payment_id), now)
         return view(get(tx, payment_id))

@@ -51,7 +51,8 @@ class OrderLine:
 class PaymentOrder:
     """What one page is to collect. Every field was frozen in the payment's row before the first call.
 
-    `embedded` makes a page for the shop's own site: it has a client secret instead of an address.
+    `embedded` makes a page for the shop's own site: it has a client secret instead of an address. `manual` only reserves the money
+    on the card, until `capture` or `release`.
     """
 
     payment_id: str
@@ -63,6 +64,7 @@ class PaymentOrder:
     customer_email: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     embedded: bool = False
+    manual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +80,17 @@ class PaymentLink:
 class FetchedPayment:
     """What the gateway says of a page now. `amount` is minor units; `currency` may be in either case.
 
-    `paid` only when the money is there; `open` while it may still come; `expired` when it never will.
+    `paid` only when the money is there; `open` while it may still come; `authorized` while it is only reserved, until
+    `capture_by`; `expired` when it never will be there.
     """
 
     session_id: str
-    state: Literal["open", "paid", "expired"]
+    state: Literal["open", "authorized", "paid", "expired"]
     amount: int
     currency: str
     intent_id: str | None = None
     charge_id: str | None = None
+    capture_by: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +201,15 @@ class Gateway(Protocol):
 
     def expire_link(self, session_id: str) -> FetchedPayment:
         """Close an open page and say what became of it; one that was paid meanwhile comes back `paid`."""
+        ...
+
+    def capture(self, session_id: str, *, key: str) -> FetchedPayment:
+        """Take the money that a page has reserved and say what became of it; one whose time was over comes back `expired`.
+        Raises GatewayRefused for an unknown one, GatewayUnknown."""
+        ...
+
+    def release(self, session_id: str, *, key: str) -> FetchedPayment:
+        """Close the page and let go of what it has reserved; one that was captured meanwhile comes back `paid`."""
         ...
 
     def refund(self, charge_id: str, amount: int, currency: str, *, key: str, metadata: Mapping[str, str]) -> Refunded:

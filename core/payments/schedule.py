@@ -77,9 +77,10 @@ def open_payment(
     proposal_id: str | None,
     expires_at: datetime,
     now: datetime,
+    manual: bool = False,
 ) -> str:
     """A payment row and one share per party and booking. `amounts[i]` is what is due now for `bookings[i]`; `extra` are
-    further parts as (party, party id, amount), such as an expert's fee. Returns the payment's id."""
+    further parts as (party, party id, amount), such as an expert's fee; `manual` money is only reserved at first. Returns the payment's id."""
     payment_id = new_id()
     currency = bookings[0].currency
     total = sum(amounts) + sum(amount for _, _, amount in extra)
@@ -95,6 +96,7 @@ def open_payment(
             amount=total,
             proposal_id=proposal_id,
             frozen={},
+            manual=manual,
             expires_at=expires_at,
             created_at=now,
         )

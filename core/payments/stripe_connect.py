@@ -108,7 +108,7 @@ class StripeGateway:
 
     def fetch_payment(self, session_id: str) -> FetchedPayment:
         sessions = self._client.v1.checkout.sessions
-        return _fetched(_ask(lambda: sessions.retrieve(session_id, {"expand": ["payment_intent"]})))
+        return _fetched(_ask(lambda: sessions.retrieve(session_id, {"expand": ["payment_intent.latest_charge"]})))
 
     def expire_link(self, session_id: str) -> FetchedPayment:
         sessions = self._client.v1.checkout.sessions
@@ -118,6 +118,34 @@ class StripeGateway:
             raise
         except GatewayRefused:
             pass  # it was paid or over already; the fetch says which
+        return self.fetch_payment(session_id)
+
+    def capture(self, session_id: str, *, key: str) -> FetchedPayment:
+        intents = self._client.v1.payment_intents
+        now_is = self.fetch_payment(session_id)
+        intent = now_is.intent_id
+        if now_is.state != "authorized" or intent is None:
+            return now_is
+        try:
+            _ask(lambda: intents.capture(intent, {}, {"idempotency_key": key}))
+        except GatewayMisused:
+            raise
+        except GatewayRefused:
+            pass  # captured or cancelled by now, or over; the fetch says which
+        return self.fetch_payment(session_id)
+
+    def release(self, session_id: str, *, key: str) -> FetchedPayment:
+        intents = self._client.v1.payment_intents
+        now_is = self.expire_link(session_id)
+        intent = now_is.intent_id
+        if now_is.state != "authorized" or intent is None:
+            return now_is
+        try:
+            _ask(lambda: intents.cancel(intent, {}, {"idempotency_key": key}))
+        except GatewayMisused:
+            raise
+        except GatewayRefused:
+            pass
         return self.fetch_payment(session_id)
 
     def refund(self, charge_id: str, amount: int, currency: str, *, key: str, metadata: Mapping[str, str]) -> Refunded:
@@ -303,6 +331,9 @@ def checkout_params(order: PaymentOrder) -> Any:
         ],
         "payment_intent_data": {"transfer_group": order.payment_id, "metadata": metadata},
     }
+    if order.manual:
+        params["payment_intent_data"]["capture_method"] = "manual"
+        params["payment_method_options"] = {"card": {"request_extended_authorization": "if_available"}}
     if order.embedded:
         del params["success_url"], params["cancel_url"]
         params |= {"ui_mode": "embedded_page", "return_url": order.success_url}
@@ -370,13 +401,16 @@ def _movement(kind: Literal["charge", "refund", "transfer", "reversal"], id: str
 
 
 def _fetched(session: stripe.checkout.Session) -> FetchedPayment:
-    state: Literal["open", "paid", "expired"] = "open"
-    if session.payment_status == "paid":
-        state = "paid"
-    elif session.status == "expired":
-        state = "expired"
+    state: Literal["open", "authorized", "paid", "expired"] = "open"
     intent = session.payment_intent
     charge = None if intent is None or isinstance(intent, str) else intent.latest_charge
+    reserved = None if intent is None or isinstance(intent, str) else intent.status  # what became of money that was only reserved
+    if session.payment_status == "paid" or (session.status == "complete" and reserved == "succeeded"):
+        state = "paid"
+    elif session.status == "expired" or (session.status == "complete" and reserved == "canceled"):
+        state = "expired"
+    elif session.status == "complete" and reserved == "requires_capture":
+        state = "authorized"
     return FetchedPayment(
         session_id=session.id,
         state=state,
@@ -384,7 +418,15 @@ def _fetched(session: stripe.checkout.Session) -> FetchedPayment:
         currency=session.currency or "",
         intent_id=_id(intent),
         charge_id=_id(charge),
+        capture_by=_capture_by(charge) if state == "authorized" else None,
     )
+
+
+def _capture_by(charge: Any) -> datetime | None:
+    """Until when a reserved charge can be captured, as its card says."""
+    details = None if charge is None or isinstance(charge, str) else charge.payment_method_details
+    before = None if details is None else getattr(details.card, "capture_before", None)  # only there while it is reserved
+    return None if before is None else datetime.fromtimestamp(int(before), UTC)
 
 
 def _id(value: Any) -> str | None:

@@ -272,7 +272,7 @@ GOOD = {
         ({"customer_email": "nobody"}, "email_invalid", "customer_email"),
         ({"mode": "subscription"}, "sandbox_not_built", "mode"),
         ({"discounts[0][coupon]": "x"}, "sandbox_not_built", "discounts"),
-        ({"payment_intent_data[capture_method]": "manual"}, "sandbox_not_built", "payment_intent_data[capture_method]"),
+        ({"payment_intent_data[setup_future_usage]": "off_session"}, "sandbox_not_built", "payment_intent_data[setup_future_usage]"),
         ({"line_items[0][price]": "price_1", "line_items[0][price_data][currency]": "eur"}, "sandbox_not_built", "line_items[0][price]"),
     ],
 )  # fmt: skip

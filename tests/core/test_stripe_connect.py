@@ -327,3 +327,68 @@ def test_no_proxy_of_the_environment_stands_between_us_and_this_machine(
     assert gateway.payment_link(bench.order(fresh), key=f"{fresh}:1").url.startswith(bench.url)
     with pytest.raises(httpx.ConnectError):
         httpx.get(bench.url)
+
+
+# ── a card that is only reserved ──────────────────────────────────────────────────────────────────
+
+
+def reserve(bench: Bench, gateway: StripeGateway, payment_id: str) -> str:
+    link = gateway.payment_link(bench.order(payment_id, manual=True), key=f"{payment_id}:1")
+    bench.press(str(link.url), tap="success")
+    return link.session_id
+
+
+def test_an_order_that_only_reserves_fits_the_types_of_the_library(bench: Bench) -> None:
+    assert gate.check(stripe.checkout.SessionService, "create", checkout_params(bench.order("p1", manual=True)), strict=True) == []
+
+
+def test_a_card_is_reserved_and_captured_once(bench: Bench, gateway: StripeGateway, fresh: str) -> None:
+    session = reserve(bench, gateway, fresh)
+    held = gateway.fetch_payment(session)
+    assert (held.state, held.amount) == ("authorized", 12_000)
+    assert held.capture_by is not None
+    assert timedelta(days=6, hours=23) < held.capture_by - bench.clock() <= timedelta(days=7)
+    since = bench.clock() - timedelta(minutes=5)
+    assert held.charge_id not in [one.id for one in gateway.movements(since)], "nothing has moved yet"
+    with pytest.raises(GatewayRefused):
+        gateway.refund(str(held.charge_id), 100, "EUR", key=f"{fresh}:early", metadata={})
+    done = gateway.capture(session, key=f"{fresh}:capture")
+    assert (done.state, done.charge_id) == ("paid", held.charge_id)
+    assert gateway.capture(session, key=f"{fresh}:capture") == done
+    assert gateway.release(session, key=f"{fresh}:release").state == "paid", "what was charged is not let go of"
+    assert [one.amount for one in gateway.movements(since) if one.id == held.charge_id] == [12_000]
+
+
+def test_a_reserved_card_is_let_go_of(bench: Bench, gateway: StripeGateway, fresh: str) -> None:
+    session = reserve(bench, gateway, fresh)
+    assert gateway.release(session, key=f"{fresh}:release").state == "expired"
+    assert gateway.release(session, key=f"{fresh}:release").state == "expired"
+    assert gateway.capture(session, key=f"{fresh}:capture").state == "expired", "and cannot be charged any more"
+
+
+def test_a_page_that_reserved_nothing_yet_is_closed(bench: Bench, gateway: StripeGateway, fresh: str) -> None:
+    link = gateway.payment_link(bench.order(fresh, manual=True), key=f"{fresh}:1")
+    assert gateway.capture(link.session_id, key=f"{fresh}:capture").state == "open"
+    assert gateway.release(link.session_id, key=f"{fresh}:release").state == "expired"
+
+
+def test_a_card_does_not_wait_for_ever(tmp_path: Path) -> None:
+    with sandbox_at(tmp_path / "sandbox.db") as bench:
+        gateway = bench.gateway()
+        session = reserve(bench, gateway, "p1")
+        bench.clock.forward(days=7, seconds=1)
+        assert gateway.fetch_payment(session).state == "expired"
+        assert gateway.capture(session, key="late").state == "expired"
+        intent = str(gateway.fetch_payment(session).intent_id)
+        refused = bench.ask("POST", f"/v1/payment_intents/{intent}/capture")
+        assert refused.status_code == 400
+        assert refused.json()["error"]["code"] == "payment_intent_unexpected_state"
+
+
+def test_more_than_is_reserved_cannot_be_captured_and_less_lets_go_of_the_rest(bench: Bench, gateway: StripeGateway, fresh: str) -> None:
+    held = gateway.fetch_payment(reserve(bench, gateway, fresh))
+    url = f"/v1/payment_intents/{held.intent_id}/capture"
+    assert bench.ask("POST", url, amount_to_capture="12001").json()["error"]["code"] == "amount_too_large"
+    part = bench.ask("POST", url, amount_to_capture="5000").json()
+    assert (part["status"], part["amount_received"], part["amount_capturable"]) == ("succeeded", 5_000, 0)
+    assert bench.ask("POST", url).status_code == 400

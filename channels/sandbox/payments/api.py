@@ -18,7 +18,7 @@ from typing import Any
 import stripe
 from stripe.v2.core import AccountLinkService, AccountService
 
-from channels.sandbox.payments import checkout, connect, gate, refunds
+from channels.sandbox.payments import checkout, connect, gate, intents, refunds
 from channels.sandbox.payments.acts import Act
 from channels.sandbox.payments.errors import No, missing
 from channels.sandbox.payments.form import decode
@@ -136,6 +136,8 @@ ROUTES = (
     _route("GET", "/checkout/sessions/{id}", SESSIONS, "retrieve", _retrieve("checkout.session")),
     _route("POST", "/checkout/sessions/{id}/expire", SESSIONS, "expire", lambda act, _params, one: checkout.expire(act, one)),
     _route("GET", "/checkout/sessions/{id}/line_items", stripe.checkout.SessionLineItemService, "list", _session_lines),
+    _route("POST", "/payment_intents/{id}/capture", stripe.PaymentIntentService, "capture", intents.capture),
+    _route("POST", "/payment_intents/{id}/cancel", stripe.PaymentIntentService, "cancel", intents.cancel),
     _route("GET", "/payment_intents/{id}", stripe.PaymentIntentService, "retrieve", _retrieve("payment_intent")),
     _route("GET", "/charges", stripe.ChargeService, "list", _list("charge", "/v1/charges", "payment_intent")),
     _route("GET", "/charges/{id}", stripe.ChargeService, "retrieve", _retrieve("charge")),

@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from channels.sandbox.payments import checkout
+from channels.sandbox.payments import checkout, intents
 from channels.sandbox.payments.account_pages import AccountPages
 from channels.sandbox.payments.acts import Act, Endpoint
 from channels.sandbox.payments.api import Question, answer
@@ -143,7 +143,7 @@ class Sandbox:
         await self.courier.run(before=self.close_overdue)
 
     def close_overdue(self) -> None:
-        if self._store.overdue(int(self._now())):
+        if self._store.overdue(int(self._now())) or self._store.uncaptured(int(self._now())):
             self._act(checkout.expire_overdue)
 
     def close(self) -> None:
@@ -156,10 +156,11 @@ class Sandbox:
         return self._clock().timestamp()
 
     def _act(self, do: Callable[[Act], Result]) -> Result:
-        """One transaction: overdue sessions are closed first, so nobody ever meets one that is still open."""
+        """One transaction: overdue sessions and reservations are ended first, so nobody ever meets one that is still open."""
         act = Act(self._store, self._now(), self.api_base, self._endpoints)
         with self._store.transaction():
             checkout.expire_overdue(act)
+            intents.let_go_of_overdue(act)
             result = do(act)
         if act.announced:
             self.courier.wake()

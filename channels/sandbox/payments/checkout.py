@@ -35,12 +35,15 @@ ACTED_ON = frozenset(
         "customer_email",
         "line_items",
         "payment_intent_data",
+        "payment_method_options",
         "locale",
         "submit_type",
         "expand",
     ]
 )
-ACTED_ON_INTENT = frozenset(["transfer_group", "metadata", "description"])
+ACTED_ON_INTENT = frozenset(["transfer_group", "metadata", "description", "capture_method"])
+ACTED_ON_OPTIONS = {"card": {"request_extended_authorization": ("if_available", "never")}}
+RESERVED_FOR = 7 * 24 * 60 * 60  # seconds a card is held; the extended thirty days are a matter of the real card
 
 
 # ── the API's side ────────────────────────────────────────────────────────────────────────────────
@@ -62,6 +65,13 @@ def create(act: Act, params: Mapping[str, Any]) -> dict[str, Any]:
     for name in intent_data:
         if name not in ACTED_ON_INTENT:
             raise not_built(f"payment_intent_data[{name}]")
+    capture = intent_data.get("capture_method", "automatic_async")
+    if capture not in ("automatic_async", "automatic", "manual"):
+        raise No("Invalid capture_method.", code="parameter_invalid", param="payment_intent_data[capture_method]")
+    for method, options in params.get("payment_method_options", {}).items():
+        for name, value in options.items():
+            if value not in ACTED_ON_OPTIONS.get(method, {}).get(name, ()):
+                raise not_built(f"payment_method_options[{method}][{name}]")
     for name in ("success_url", "cancel_url") if embedded else ("return_url",):
         if params.get(name):
             raise No(f"{name} is not allowed with this ui_mode.", code="parameter_invalid", param=name)
@@ -267,7 +277,7 @@ def pay(act: Act, session_id: str, card: TestCard) -> Outcome:
     """Charge a test card for the whole session. A session that is paid stays as it is, so a double submit charges once."""
     session = act.get("checkout.session", session_id)
     if session["status"] != "open":
-        return Outcome("paid" if session["payment_status"] == "paid" else "over")
+        return _done(act, session)
     intent = _intent(act, session)
     intent["payment_method"] = f"pm_{secrets.token_hex(12)}"
     match card.effect:
@@ -289,7 +299,7 @@ def confirm(act: Act, session_id: str, card_of: Mapping[str, TestCard], *, appro
     """The answer to 3-D Secure."""
     session = act.get("checkout.session", session_id)
     if session["status"] != "open":
-        return Outcome("paid" if session["payment_status"] == "paid" else "over")
+        return _done(act, session)
     intent = act.store.get(session["payment_intent"] or "")
     if intent is None or intent["status"] != "requires_action":
         return Outcome("nothing_to_confirm")
@@ -299,6 +309,14 @@ def confirm(act: Act, session_id: str, card_of: Mapping[str, TestCard], *, appro
         return _charge(act, session, intent, card)
     words = "You refused the payment at your bank. Nothing was charged; try again or use another card."
     return _decline(act, session, intent, card, "payment_intent_authentication_failure", "authentication_required", words)
+
+
+def _done(act: Act, session: Mapping[str, Any]) -> Outcome:
+    """What became of a session that is no longer open."""
+    intent = act.store.get(session["payment_intent"] or "")
+    if session["payment_status"] == "paid":
+        return Outcome("paid")
+    return Outcome("reserved" if intent is not None and intent["status"] == "requires_capture" else "over")
 
 
 def waits_for_bank(act: Act, session: Mapping[str, Any]) -> bool:
@@ -316,7 +334,7 @@ def _intent(act: Act, session: dict[str, Any]) -> dict[str, Any]:
         "pi_",
         amount=session["amount_total"],
         currency=session["currency"],
-        capture_method="automatic_async",
+        capture_method=given.get("capture_method", "automatic_async"),
         confirmation_method="automatic",
         description=given.get("description"),
         metadata=dict(given.get("metadata", {})),
@@ -333,6 +351,8 @@ def _intent(act: Act, session: dict[str, Any]) -> dict[str, Any]:
 
 def _charge(act: Act, session: dict[str, Any], intent: dict[str, Any], card: TestCard) -> Outcome:
     charge = _new_charge(act, session, intent, card)
+    if intent["capture_method"] == "manual":
+        return _reserve(act, session, intent, charge)
     charge.update(status="succeeded", paid=True, captured=True, amount_captured=charge["amount"])
     act.announce("charge.succeeded", act.keep(charge))
     intent.update(status="succeeded", amount_received=intent["amount"], latest_charge=charge["id"], last_payment_error=None)
@@ -340,6 +360,18 @@ def _charge(act: Act, session: dict[str, Any], intent: dict[str, Any], card: Tes
     session.update(status="complete", payment_status="paid", url=None, client_secret=None)
     act.announce("checkout.session.completed", act.keep(session))
     return Outcome("paid")
+
+
+def _reserve(act: Act, session: dict[str, Any], intent: dict[str, Any], charge: dict[str, Any]) -> Outcome:
+    """The card is held: the page is done, though nothing is paid until the amount is captured."""
+    charge["payment_method_details"]["card"]["capture_before"] = act.second + RESERVED_FOR
+    charge.update(status="succeeded", paid=True, captured=False, amount_captured=0)
+    act.announce("charge.succeeded", act.keep(charge))
+    intent.update(status="requires_capture", amount_capturable=intent["amount"], latest_charge=charge["id"], last_payment_error=None)
+    act.announce("payment_intent.amount_capturable_updated", act.keep(intent, {"session": session["id"]}))
+    session.update(status="complete", payment_status="unpaid", url=None, client_secret=None)
+    act.announce("checkout.session.completed", act.keep(session))
+    return Outcome("reserved")
 
 
 def _decline(

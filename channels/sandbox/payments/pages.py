@@ -140,7 +140,7 @@ class Pages:
 
     def _after(self, act: Act, session: dict[str, Any]) -> Page:
         """On to the shop where it is paid; otherwise the page that says why not."""
-        if session["payment_status"] == "paid":
+        if session["status"] == "complete":
             return Page(303, to=_success(session))
         return self._closed(act, session) or self._form(act, session, 200)
 
@@ -150,6 +150,16 @@ class Pages:
                 200,
                 "This is already paid",
                 f"{_total(session)} went through; nothing will be charged again.",
+                lines=self._lines(act, session),
+                total=_total(session),
+                next_url=_success(session),
+                next_label="Back to your booking",
+            )
+        if session["status"] == "complete":
+            return self._word(
+                200,
+                "Your card is reserved",
+                f"{_total(session)} is held on it and is only charged once the provider says yes.",
                 lines=self._lines(act, session),
                 total=_total(session),
                 next_url=_success(session),

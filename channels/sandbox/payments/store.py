@@ -25,6 +25,8 @@ CREATE INDEX IF NOT EXISTS object_open ON object (json_extract(body, '$.expires_
   WHERE kind = 'checkout.session' AND json_extract(body, '$.status') = 'open';
 CREATE TABLE IF NOT EXISTS replay (
   key TEXT PRIMARY KEY, terms TEXT NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL, request TEXT NOT NULL, at INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS object_reserved ON object (id)
+    WHERE kind = 'payment_intent' AND json_extract(body, '$.status') = 'requires_capture';
 CREATE INDEX IF NOT EXISTS replay_age ON replay (at);
 CREATE TABLE IF NOT EXISTS delivery (
   id INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, url TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
@@ -161,6 +163,16 @@ class Store:
         rows = self._all(
             "SELECT id FROM object WHERE kind = 'checkout.session' AND json_extract(body, '$.status') = 'open' "
             "AND json_extract(body, '$.expires_at') <= ?",
+            (now,),
+        )
+        return [row[0] for row in rows]
+
+    def uncaptured(self, now: int) -> list[str]:
+        """Intents whose card has let go: reserved, not captured, and over."""
+        rows = self._all(
+            "SELECT i.id FROM object AS i JOIN object AS c ON c.id = json_extract(i.body, '$.latest_charge') "
+            "WHERE i.kind = 'payment_intent' AND json_extract(i.body, '$.status') = 'requires_capture' "
+            "AND json_extract(c.body, '$.payment_method_details.card.capture_before') <= ?",
             (now,),
         )
         return [row[0] for row in rows]
