@@ -662,6 +662,10 @@ def _orphan(tx: Connection, row: Row[Any], fetched: FetchedPayment, now: datetim
 def refund_orphan(engine: Engine, charge: str, amount: int, currency: str, payment_id: str, tries: int = 0) -> None:
     """Send money back that fits no sale. After a definite no the next try is a job of its own, under the next key."""
     key = f"orphan:{charge}#{tries}"
+    with engine.db.read() as tx:
+        owed = tx.execute(select(func.sum(ledger_entry.c.amount)).where(ledger_entry.c.account == f"traveler:{payment_id}")).scalar_one()
+    if not owed:  # the bank was quicker: a dispute has given it back
+        return
     try:
         done = engine.gateway.find("refund", charge, key)  # it may have waited for longer than the gateway keeps a key
         if done is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from core import notices
 from core.engine import Actor, Engine
@@ -18,7 +18,7 @@ from core.money import Money, allocate
 from core.payments import collect, payouts
 from core.payments.gateway import FetchedDispute, GatewayMisused, GatewayRefused
 from core.payments.ledger import post
-from core.schema import booking, booking_event, dispute, payment, proposal, refund, share
+from core.schema import booking, booking_event, dispute, ledger_entry, payment, proposal, refund, share
 
 
 def sync(engine: Engine, dispute_id: str) -> dict[str, Any]:
@@ -50,8 +50,9 @@ def apply(engine: Engine, fetched: FetchedDispute) -> dict[str, Any]:
     now = engine.clock()
     with engine.db.write() as tx:
         paid = tx.execute(select(payment).where(payment.c.charge_id == fetched.charge_id).with_for_update()).one_or_none()
+        orphan = paid is None
         if paid is None:
-            raise NotFound("That dispute is about a charge we do not know.")
+            paid = _orphan_of(tx, fetched.charge_id)
         row = tx.execute(select(dispute).where(dispute.c.id == fetched.dispute_id)).one_or_none()
         if row is None:
             row = _open(tx, paid, fetched, now)
@@ -75,7 +76,10 @@ def apply(engine: Engine, fetched: FetchedDispute) -> dict[str, Any]:
             )
         )
         if fetched.status == "lost":
-            _lost(tx, row, paid, fetched, now)
+            if orphan:
+                _orphan_lost(tx, row, paid, fetched, now)
+            else:
+                _lost(tx, row, paid, fetched, now)
         if over:
             payouts.wake(tx, list(tx.execute(select(share.c.id).where(share.c.payment_id == paid.id)).scalars()), now)
         if fetched.status != row.status:
@@ -100,11 +104,35 @@ def _open(tx: Connection, paid: Row[Any], fetched: FetchedDispute, now: datetime
     return tx.execute(select(dispute).where(dispute.c.id == fetched.dispute_id)).one()
 
 
-def _lost(tx: Connection, row: Row[Any], paid: Row[Any], fetched: FetchedDispute, now: datetime) -> None:
-    """The money is the bank's: refunds that were only decided are not paid on top, and the shares give the amount up."""
+def _orphan_of(tx: Connection, charge_id: str) -> Row[Any]:
+    """The payment whose page took money that fitted no sale; locked. Raises NotFound for a charge we have not booked."""
+    legs = tx.execute(select(ledger_entry.c.account).where(ledger_entry.c.posting == f"in:{charge_id}")).scalars()
+    owner = next((account.removeprefix("traveler:") for account in legs if account.startswith("traveler:")), None)
+    if owner is None:
+        raise NotFound("That dispute is about a charge we do not know.")
+    return collect.get(tx, owner, lock=True)
+
+
+def _orphan_lost(tx: Connection, row: Row[Any], paid: Row[Any], fetched: FetchedDispute, now: datetime) -> None:
+    """Money that fitted no sale was the traveler's anyway; the bank has given it to them. What was refunded as well is the house's
+    loss."""
+    _withdrawn(tx, row, fetched, now)
+    owed = -(tx.execute(select(func.sum(ledger_entry.c.amount)).where(ledger_entry.c.account == f"traveler:{paid.id}")).scalar_one() or 0)
+    given = max(0, min(row.amount, int(owed)))
+    legs = {f"dispute:{row.id}": -row.amount, f"traveler:{paid.id}": given, "house:disputes": row.amount - given}
+    post(tx, f"dispute_lost:{row.id}", {name: amount for name, amount in legs.items() if amount}, row.currency, now)
+
+
+def _withdrawn(tx: Connection, row: Row[Any], fetched: FetchedDispute, now: datetime) -> None:
+    """Lost before we heard that the money was taken: booked now."""
     if not row.withdrawn and not fetched.withdrawn:
         legs = {"gateway": -row.amount, f"dispute:{row.id}": row.amount}
         post(tx, f"dispute:{row.id}", legs, row.currency, now)
+
+
+def _lost(tx: Connection, row: Row[Any], paid: Row[Any], fetched: FetchedDispute, now: datetime) -> None:
+    """The money is the bank's: refunds that were only decided are not paid on top, and the shares give the amount up."""
+    _withdrawn(tx, row, fetched, now)
     for todo in tx.execute(select(refund).where(refund.c.payment_id == paid.id, refund.c.state == "todo")).all():
         done = tx.execute(update(refund).where(refund.c.id == todo.id, refund.c.state == "todo").values(state="failed"))
         if done.rowcount == 1:

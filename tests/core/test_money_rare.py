@@ -185,6 +185,51 @@ def test_an_orphans_refund_that_comes_back_is_the_travelers_and_somebody_is_told
     balanced(shop, gateway)
 
 
+@pytest.mark.parametrize("first", ["the dispute", "the refund"])
+def test_a_dispute_about_money_that_fitted_no_sale_is_followed_to_its_end(shop: Engine, gateway: MemoryGateway, first: str) -> None:
+    buy(shop, gateway, SAIL)
+    page = FetchedPayment("cs_old", "paid", 700, "eur", "pi_old", "ch_old")
+    gateway.pages["cs_old"] = page
+    collect.apply(shop, _first(shop), page)
+    if first == "the refund":
+        work(shop)
+    opened = gateway.open_dispute("ch_old", 700)
+    disputes.sync(shop, opened)
+    assert gateway.balance() == (9_600 if first == "the dispute" else 8_900)
+    work(shop, rounds=2)
+    gateway.close_dispute(opened, "lost")
+    for _ in range(2):
+        assert disputes.sync(shop, opened)["status"] == "lost"
+    shop.clock.forward(hours=2)  # type: ignore[attr-defined]
+    work(shop)
+    assert len(gateway.refunds) == (0 if first == "the dispute" else 1), "nobody gets it from us and from the bank"
+    assert payment_left(shop) == (9_600, 0)
+    balanced(shop, gateway)
+
+
+def test_a_dispute_about_money_that_fitted_no_sale_is_won_and_then_it_is_sent_back(shop: Engine, gateway: MemoryGateway) -> None:
+    buy(shop, gateway, SAIL)
+    page = FetchedPayment("cs_old", "paid", 700, "eur", "pi_old", "ch_old")
+    gateway.pages["cs_old"] = page
+    collect.apply(shop, _first(shop), page)
+    opened = gateway.open_dispute("ch_old", 700)
+    disputes.sync(shop, opened)
+    work(shop, rounds=2)
+    gateway.close_dispute(opened, "won")
+    disputes.sync(shop, opened)
+    shop.clock.forward(hours=2)  # type: ignore[attr-defined]
+    work(shop)
+    assert gateway.refunds == [("ch_old", 700)]
+    balanced(shop, gateway)
+
+
+def payment_left(engine: Engine) -> tuple[int, int]:
+    """(amount, refunded) of the first payment."""
+    with engine.db.read() as tx:
+        row = tx.execute(select(payment).order_by(payment.c.created_at).limit(1)).one()
+    return row.amount, row.refunded
+
+
 # ── keys that the gateway has forgotten ───────────────────────────────────────────────────────────
 
 
