@@ -327,11 +327,13 @@ def _proposal(words: Words, part: Part) -> list[Wire]:
         )
         for currency, one in part.get("deposits", {}).items()
     ]
+    hosts = dict.fromkeys(line["provider"] for line in part["lines"] if line.get("card_hold"))
+    cards = [words.say("cart", "card_hold_note", provider=host) for host in hosts]
     summary: Wire = {
         "type": "summary",
         "title": words.say("cart", "proposal_title"),
         "groups": groups,
-        "note": "\n".join([words.say("cart", "proposal_note"), *offers]),
+        "note": "\n".join([words.say("cart", "proposal_note"), *cards, *offers]),
         "buttons": [words.button(raw, "primary" if i == 0 else "plain") for i, raw in enumerate(part["buttons"])],
     }
     if part["totals"]:

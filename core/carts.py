@@ -61,6 +61,7 @@ def items(tx: Connection, cart_id: str) -> Sequence[Row[Any]]:
             product.c.external_url,
             product.c.picture,
             provider.c.name.label("provider_name"),
+            provider.c.card_hold,
             product.c.provider_id,
         )
         .outerjoin(product, product.c.id == cart_item.c.product_id)
@@ -383,6 +384,7 @@ def line_view(row: Any) -> dict[str, Any]:
         "currency": row.currency,
         "price_lines": list(row.price_lines),
         "external_url": row.external_url if row.kind == "external" else None,
+        "card_hold": bool(row.card_hold and row.amount and not row.pay_at_provider and how_paid(row) == "if_approved"),
     }
 
 

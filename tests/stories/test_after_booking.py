@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from core import offers, requests
 from core.db import Database
 from core.engine import Actor, Engine
-from core.payments import collect
+from core.payments import captures, collect
 from core.schema import booking, payment, provider
 from tests import market
 from tests.conftest import Clock
@@ -141,3 +141,31 @@ def test_an_exact_yes_accepts_the_one_offer_that_waits(shop: Engine) -> None:
     talk.say("yes")
     assert booked(shop)["alfama-walk"].status == "ON_HOLD"  # type: ignore[attr-defined]
     assert booked(shop)["alfama-walk"].amount == 10_000  # type: ignore[attr-defined]
+
+
+def test_a_card_is_reserved_with_the_request_and_charged_after_the_yes(shop: Engine, gateway: MemoryGateway) -> None:
+    with shop.db.write() as tx:
+        tx.execute(update(provider).where(provider.c.id == "tejo-days").values(card_hold=True, deposit_bps=0))
+    gateway.clock = shop.clock
+    talk = Talk(shop)
+    talk.say("the Alfama walk in Lisbon on 6 March 2027 for two")
+    talk.press("Request")
+    talk.say("that is all, please book it")
+    assert "asks you to reserve the price on your card now" in talk.of("summary")[0]["note"]
+    talk.press("Confirm", DETAILS)
+    with shop.db.read() as tx:
+        (waiting,) = tx.execute(select(payment).where(payment.c.manual)).all()
+    assert any(title.startswith("Reserve €") for title in titles(talk)), titles(talk)
+    with shop.db.read() as tx:
+        gateway.pay(str(collect.get(tx, waiting.id).session_id))
+    collect.sync(shop, waiting.id)
+    talk.new()
+    assert titles(talk)[-1].endswith("is reserved on your card")
+    (one,) = requests.pending(shop, ("tejo-days",))
+    requests.decide(shop, Actor("p", role="provider", provider_ids=("tejo-days",)), one["request_id"], "approve")
+    talk.new()
+    assert "Your card is being charged" in str(talk.parts)
+    captures.capture(shop, waiting.id)
+    talk.new()
+    assert booked(shop)["alfama-walk"].status == "CONFIRMED"  # type: ignore[attr-defined]
+    assert any("confirmed" in title.lower() for title in titles(talk))
