@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -40,13 +40,14 @@ class Subscription:
 
 
 class Bus:
-    """In-process fan-out; `publish` may be called from any thread."""
+    """In-process fan-out; `publish` may be called from any thread. `channels/relay.py` joins the buses of several processes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._topics: dict[str, set[Subscription]] = defaultdict(set)
         self._everybody: set[Subscription] = set()
         self._closed = False
+        self.pass_on: Callable[[str, Mapping[str, Any]], None] | None = None  # to the other processes, where there are any
 
     @contextmanager
     def subscribe(self, *topics: str) -> Iterator[Subscription]:
@@ -68,11 +69,20 @@ class Bus:
                     if not self._topics[topic]:
                         del self._topics[topic]
 
-    def publish(self, topic: str, event: Mapping[str, Any] = TOUCH) -> None:
+    def publish(self, topic: str, event: Mapping[str, Any] = TOUCH, *, pass_on: bool = True) -> None:
         with self._lock:
             listeners = list(self._topics.get(topic, ()))
+        if pass_on and self.pass_on is not None:
+            self.pass_on(topic, event)
         for subscription in listeners:
             subscription.push(event)
+
+    def touch_everybody(self) -> None:
+        """Whoever is subscribed to anything looks again."""
+        with self._lock:
+            listeners = list(self._everybody)
+        for subscription in listeners:
+            subscription.push(TOUCH)
 
     def open(self) -> None:
         """Take pages again after a close."""

@@ -150,7 +150,10 @@ def _serve(given: argparse.Namespace, settings: Settings) -> int:
     _need_port(settings)
     with closing(_ready(settings)) as house:
         print(f"Serving on http://{settings.host}:{settings.port} (public address {settings.base_url})", flush=True)
-        return _run_web(house, works=not given.no_worker)
+        from channels.main import joined
+
+        with joined(house):
+            return _run_web(house, works=not given.no_worker)
 
 
 def _run_web(house: House, *, works: bool, phone: bool = False) -> int:
@@ -164,9 +167,9 @@ def _run_web(house: House, *, works: bool, phone: bool = False) -> int:
 def _worker(_given: argparse.Namespace, settings: Settings) -> int:
     import asyncio
 
-    from channels.main import work
+    from channels.main import joined, work
 
-    with closing(_ready(settings)) as house:
+    with closing(_ready(settings)) as house, joined(house):
         print("Working. Stop with Ctrl+C.", flush=True)
         asyncio.run(work(house))
         return 0

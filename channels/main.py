@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import tomllib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -149,6 +149,25 @@ def worker(house: House, *, pace: float = 0.0, doors: Sequence[Any] = ()) -> Wor
     from channels.worker import Worker
 
     return Worker(house.engine, house.bus, traveler_agent(house, pace=pace), messengers(house, doors))
+
+
+@contextmanager
+def joined(house: House) -> Iterator[None]:
+    """While the block runs, this process and the others of the house wake each other: through Redis where there is one, else
+    through PostgreSQL. On SQLite one process does everything."""
+    from channels.relay import PostgresWire, RedisWire, Relay, Wire
+
+    database, redis_url = house.engine.db, house.settings.redis_url
+    if not redis_url and database.dialect != "postgresql":
+        yield
+        return
+    wire: Wire = RedisWire(redis_url) if redis_url else PostgresWire(database.url)
+    relay = Relay(house.bus, wire)
+    relay.start()
+    try:
+        yield
+    finally:
+        relay.close()
 
 
 async def work(house: House) -> None:
