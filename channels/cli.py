@@ -1,4 +1,4 @@
-"""The command line: traveloure demo | serve | worker | chat | migrate | catalog | verify-slots | doctor."""
+"""The command line: traveloure demo | serve | worker | chat | migrate | catalog | backup | restore | verify-slots | doctor."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from pydantic import ValidationError
 
 from channels import logs
 from channels.settings import Settings
-from core.errors import CoreError
+from core.errors import CoreError, Refused
 
 if TYPE_CHECKING:
     from channels.house import House
@@ -112,6 +113,13 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify-slots", help="compare the places counted in every slot with its holds")
     verify.add_argument("--repair", action="store_true", help="set the counters that differ")
     verify.set_defaults(command=_verify_slots)
+
+    backup = commands.add_parser("backup", help="copy database and files into a new folder, while the house runs")
+    backup.add_argument("target", type=Path, metavar="FOLDER", help="where backups are kept; each gets a folder of its own there")
+    backup.set_defaults(command=_backup)
+    restore = commands.add_parser("restore", help="bring a backup back into an empty database, and check its books")
+    restore.add_argument("folder", type=Path, metavar="BACKUP", help="the folder that `traveloure backup` has named")
+    restore.set_defaults(command=_restore)
 
     doctor = commands.add_parser("doctor", help="what is configured, what falls back, what needs doing")
     doctor.set_defaults(command=_doctor)
@@ -332,6 +340,32 @@ def _catalog_export(given: argparse.Namespace, settings: Settings) -> int:
         counts = export(house.engine.db, given.path, given.format, progress=_progress)
         print(f"Wrote {_counted(counts)} to {given.path}.")
         return 0
+
+
+def _backup(given: argparse.Namespace, settings: Settings) -> int:
+    from channels import backup
+    from core.db import Database
+    from core.migrate import is_current
+
+    with closing(Database(settings.database)) as database:
+        if not is_current(database):
+            raise Refused("The database is not at the newest schema; run `traveloure migrate` first, or back it up with its own version.")
+        made = backup.make(database, settings.data_dir, given.target, datetime.now(UTC))
+    print(f"Backed up into {made}")
+    return 0
+
+
+def _restore(given: argparse.Namespace, settings: Settings) -> int:
+    """Ends with 1 where the restored books or counters do not agree."""
+    from channels import backup
+    from core.db import Database
+
+    with closing(Database(settings.database)) as database:
+        done = backup.restore(database, settings.data_dir, given.folder)
+    for one in done.wrong:
+        print(one, file=sys.stderr)
+    print(f"Restored: schema {done.schema}, {done.rows:,} messages, {len(done.wrong)} things that do not agree.")
+    return 1 if done.wrong else 0
 
 
 def _verify_slots(given: argparse.Namespace, settings: Settings) -> int:
