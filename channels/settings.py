@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     slack_signing_secret: SecretStr | None = Field(None, alias="SLACK_SIGNING_SECRET")  # set: signed HTTP instead of a socket
     slack_api_url: str = Field("", alias="SLACK_API_URL")  # a stand-in
 
+    # who may read /metrics; closed without it
+    metrics_token: SecretStr | None = Field(None, alias="METRICS_TOKEN")
+
     # pages that may embed the chat
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(("*",), alias="ALLOWED_ORIGINS")
 
@@ -62,7 +65,13 @@ class Settings(BaseSettings):
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator(
-        "telegram_bot_token", "telegram_webhook_secret", "slack_bot_token", "slack_app_token", "slack_signing_secret", mode="before"
+        "telegram_bot_token",
+        "telegram_webhook_secret",
+        "slack_bot_token",
+        "slack_app_token",
+        "slack_signing_secret",
+        "metrics_token",
+        mode="before",
     )
     @classmethod
     def _unset(cls, value: Any) -> Any:

@@ -66,6 +66,7 @@ ACCESS: dict[str, frozenset[str]] = {
         ),
         EVERYBODY,
     ),
+    "GET /metrics": frozenset(),  # only with a token of its own
     "POST /webhooks/stripe": frozenset(),  # only what the payment service has signed
     **dict.fromkeys(
         ("POST /chat/v1/messages", "POST /chat/v1/person", "POST /chat/v1/typing", "GET /chat/v1/history", "GET /chat/v1/events", "POST /chat/v1/uploads"),

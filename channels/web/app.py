@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
+from prometheus_client import CollectorRegistry
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
 from channels.house import House
-from channels.web import api_docs, calendars, chat, errors, health, pages, redirects, rest, trips, uploads, vouchers, webhooks
+from channels.web import api_docs, calendars, chat, errors, health, metrics, pages, redirects, rest, trips, uploads, vouchers, webhooks
 from channels.web.consoles import calendar, desk, ops, payouts, provider, signin
 from channels.web.guard import Guard, Origins
 from channels.web.limits import Allowance, Limits
@@ -45,6 +46,8 @@ def create_app(
     app = FastAPI(title="Traveloure", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     errors.install(app)
     app.include_router(health.router(house))
+    registry = CollectorRegistry()
+    app.include_router(metrics.router(house, registry))
     app.include_router(chat.router(house, limits, onward))
     app.include_router(webhooks.router(house))
     app.include_router(rest.router(house, limits))
@@ -65,6 +68,7 @@ def create_app(
     app.mount("/static", Shelf(directory=STATIC), name="static")
     for path, door in mounts:
         app.mount(path, door)
+    app.add_middleware(metrics.Meter, registry=registry)
     app.add_middleware(Guard, origins=Origins(house.settings.allowed_origins, house.engine.db), most_body=uploads.BODY)
     return app
 
