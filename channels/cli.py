@@ -40,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         overrides = {name: getattr(given, name) for name in ("port", "host") if getattr(given, name, None) is not None}
         settings = Settings(**overrides)
+        logs.set_up(json_lines=settings.log_json)
         command: Callable[[argparse.Namespace, Settings], int] = given.command
         return command(given, settings)
     except Stop as stop:

@@ -23,6 +23,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, alias="PORT", ge=1, le=65535)
     domain_url: str = Field("", alias="DOMAIN_URL")
     redis_url: str = Field("", alias="REDIS_URL")
+    log_json: bool = Field(False, alias="LOG_JSON")
     no_color: str = Field("", alias="NO_COLOR")
     trusted_proxies: str = Field("127.0.0.1", alias="FORWARDED_ALLOW_IPS")
 

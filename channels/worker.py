@@ -12,6 +12,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from bot.turn import run_turn
 from channels import delivery, inbox, mirror
@@ -138,6 +139,7 @@ class Worker:
             return jobs.next_due(tx, kinds)
 
     async def _work(self, job: Job) -> None:
+        bind_contextvars(job=job.id, kind=job.kind)  # a task of its own, so this ends with it
         try:
             if job.kind == "turn":
                 await self._turn(job.payload["conversation_id"])
@@ -150,10 +152,10 @@ class Worker:
         except (Busy, NotFound) as error:
             await asyncio.to_thread(self._fail, job, error.message, AT_ONCE_AGAIN if job.kind in LANES else SOON)
         except CoreError as error:
-            log.warning("job_refused", kind=job.kind, job=job.id, attempt=job.attempts, cause=error.code)
+            log.warning("job_refused", attempt=job.attempts, cause=error.code)
             await asyncio.to_thread(self._fail, job, error.message, None)
         except Exception as error:
-            log.exception("job_failed", kind=job.kind, job=job.id, attempt=job.attempts)
+            log.exception("job_failed", attempt=job.attempts)
             await asyncio.to_thread(self._fail, job, f"{type(error).__name__}: {error}", None)
         else:
             await asyncio.to_thread(self._finish, job)

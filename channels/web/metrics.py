@@ -6,6 +6,7 @@ Closed unless METRICS_TOKEN is set, and then open to whoever sends it as a beare
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -15,8 +16,10 @@ from fastapi import APIRouter, Header
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from sqlalchemy import Table, func, select
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 from channels.house import House
 from core.engine import Engine
@@ -66,7 +69,7 @@ class Gauges:
 
 
 class Meter:
-    """Counts requests and how long until their answer began; a stream counts when it starts."""
+    """Counts requests and how long until their answer began (a stream counts when it starts), and gives each an id for the log."""
 
     def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
         self.app = app
@@ -78,6 +81,9 @@ class Meter:
             await self.app(scope, receive, send)
             return
         began = time.perf_counter()
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        bind_contextvars(request_id=request_id)  # every line this request writes into the log carries it
 
         async def metered(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -85,11 +91,16 @@ class Meter:
                 method = scope["method"] if scope["method"] in METHODS else "other"
                 self._count.labels(method, route, str(message["status"])).inc()
                 self._took.labels(method, route).observe(time.perf_counter() - began)
+                MutableHeaders(scope=message)["x-request-id"] = request_id
             await send(message)
 
-        await self.app(scope, receive, metered)
+        try:
+            await self.app(scope, receive, metered)
+        finally:
+            unbind_contextvars("request_id")
 
 
+REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
