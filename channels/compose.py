@@ -74,6 +74,7 @@ class Composer:
             "payout_sent": self._payout,
             "payouts_state": self._payout_state,
             "desk.card": self._desk_card,
+            "letter": self._letter,
         }
 
     def __call__(self, tx: Connection, row: Row[Any]) -> Sequence[Outgoing]:
@@ -251,7 +252,15 @@ class Composer:
         lines += [words.say("request", "wish", note=facts["requests"])] if facts.get("requests") else []
         lines += [words.say("request", "wish", note=facts["reason"])] if facts.get("reason") else []
         part = {"type": "status", "tone": tone, "title": words.say("request", title), "text": "", "lines": lines, "buttons": []}
-        return [Outgoing([part], locale=words.locale)]
+        return [Outgoing([part], subject=f"letter:{facts['booking_id']}" if facts.get("booking_id") else "", locale=words.locale)]
+
+    def _letter(self, tx: Connection, out: Row[Any]) -> list[Outgoing]:
+        """What a guest writes about a booking; an answer to it goes back to them."""
+        facts, words = out.content["facts"], self.words(out.content.get("locale", "en"))
+        title = words.say("request", "letter_title", name=facts.get("traveler") or "\u2013")
+        lines = [booking_line(words, facts), words.say("request", "letter_how")]
+        part = {"type": "status", "tone": "info", "title": title, "text": facts["text"], "lines": lines, "buttons": []}
+        return [Outgoing([part], subject=f"letter:{facts['booking_id']}", locale=words.locale)]
 
     def _payout(self, tx: Connection, out: Row[Any]) -> list[Outgoing]:
         facts, words = out.content["facts"], self.words(out.content.get("locale", "en"))

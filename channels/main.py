@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
 import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -26,6 +27,8 @@ from core.settings import Rules
 if TYPE_CHECKING:
     from fastapi import APIRouter, FastAPI
 
+    from channels.mail.compose import MailComposer
+    from channels.mail.deliver import MailDoor
     from channels.messengers import Messengers
     from channels.slack.deliver import SlackDoor
     from channels.telegram.deliver import TelegramDoor
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
 SANDBOX_PATH = "/stripe-local"
 TELEGRAM_PATH = "/telegram-local"
+MAIL_PATH = "/mail-local"
 log = structlog.get_logger()
 
 
@@ -139,10 +143,52 @@ def slack_door(settings: Settings) -> SlackDoor | None:
     )
 
 
+def mail_sender(settings: Settings) -> Any:
+    from channels.mail.render import Sender
+
+    return Sender(settings.mail_from, settings.mail_reply_domain) if settings.mail_from else Sender(reply_domain=settings.mail_reply_domain)
+
+
+def mail_door(settings: Settings) -> MailDoor | None:
+    """Off until there is a server; then what is due is caught. Raises Invalid for an address that is none."""
+    if settings.smtp_url is None:
+        return None
+    from channels.mail.deliver import MailDoor, Server
+
+    try:
+        server = Server.read(settings.smtp_url.get_secret_value())
+    except ValueError as error:
+        raise Invalid("SMTP_URL", f"SMTP_URL cannot be used: {error}.") from None
+    return MailDoor(server, mail_sender(settings))
+
+
+def local_mail(house: House) -> tuple[Any, MailDoor, Any]:
+    """The stand-in with its page, the real door that hands letters to it over SMTP, and what has to run beside them."""
+    from channels.mail.deliver import MailDoor, Server
+    from channels.sandbox.mail.app import MailSandbox
+    from channels.sandbox.mail.post import Post
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    post = Post(inbound=f"{_local(house.settings)}/webhooks/mail", secret=secrets.token_urlsafe(24))
+    door = MailDoor(Server("127.0.0.1", listener.getsockname()[1], tls="none"), mail_sender(house.settings))
+    return MailSandbox(post, prefix=MAIL_PATH), door, beside(lambda: post.run(listener), listener.close)
+
+
+def mail_composer(house: House) -> MailComposer:
+    from channels.compose import Composer
+    from channels.mail.compose import MailComposer
+
+    return MailComposer(house.settings.base_url, Composer(house.settings.base_url))
+
+
 def messengers(house: House, doors: Sequence[Any]) -> Messengers:
     from channels.messengers import Messengers
 
-    return Messengers(house, doors)
+    if not any(one.channel == "mail" for one in doors):
+        return Messengers(house, doors)
+    from channels.mail.address import lane_of
+
+    return Messengers(house, doors, composers={"mail": mail_composer(house)}, lanes={"mail": lane_of})
 
 
 def worker(house: House, *, pace: float = 0.0, doors: Sequence[Any] = ()) -> Worker:
@@ -154,7 +200,7 @@ def worker(house: House, *, pace: float = 0.0, doors: Sequence[Any] = ()) -> Wor
 async def work(house: House) -> None:
     """A process that only works: the jobs and, where they are on without a webhook, Telegram's updates and Slack's events."""
     door, slack = telegram_door(house.settings), slack_door(house.settings)
-    doors = [one for one in (door, slack) if one is not None]
+    doors: list[Any] = [one for one in (door, slack, mail_door(house.settings)) if one is not None]
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(worker(house, doors=doors).run())
@@ -188,8 +234,9 @@ def web(house: House, *, works: bool = True, pace: float = 0.012, phone: bool = 
         local, door = local_telegram(house)
         mounts.append((TELEGRAM_PATH, local))
     slack = slack_door(settings)
-    doors: list[Any] = [one for one in (door, slack) if one is not None]
-    routers.append(connect(house, {one.channel: one.link for one in doors}))
+    chats: list[Any] = [one for one in (door, slack) if one is not None]
+    routers.append(connect(house, {one.channel: one.link for one in chats}))
+    doors = [*chats, *_mail(house, routers, lifespans, mounts, local=phone)]
     if slack is not None:
         lifespans.append(closing(slack.close))
         _listen(house, slack, routers, lifespans, works=works)
@@ -223,7 +270,24 @@ def web(house: House, *, works: bool = True, pace: float = 0.012, phone: bool = 
         lifespans.append(beside(sandbox.run, sandbox.close))
     if works:
         lifespans.append(beside(worker(house, pace=pace, doors=doors).run))
-    return create_app(house, lifespans=lifespans, mounts=mounts, routers=routers, onward=tuple(one.channel for one in doors))
+    return create_app(house, lifespans=lifespans, mounts=mounts, routers=routers, onward=tuple(one.channel for one in chats))
+
+
+def _mail(house: House, routers: list[APIRouter], lifespans: list[Any], mounts: list[tuple[str, Any]], *, local: bool) -> list[Any]:
+    """The door for letters: a server of one's own, or on the fresh machine the stand-in; and the way in for answers."""
+    from channels.mail.receive import router as incoming
+
+    door = mail_door(house.settings)
+    secret = house.settings.mail_webhook_secret
+    given = secret.get_secret_value() if secret is not None else ""
+    if door is None and local:
+        sandbox, door, running = local_mail(house)
+        mounts.append((MAIL_PATH, sandbox))
+        lifespans.append(running)
+        given = sandbox.post.secret
+    if given:
+        routers.append(incoming(house, mail_composer(house), given))
+    return [door] if door is not None else []
 
 
 def _listen(house: House, door: SlackDoor, routers: list[APIRouter], lifespans: list[Any], *, works: bool) -> None:

@@ -6,7 +6,7 @@ event (a crash before it was ticked off), so every write is keyed by the event.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -24,7 +24,7 @@ from channels.message import Event
 from channels.phrases import phrase
 from channels.render import Words
 from channels.web import uploads
-from core import carts, conversations, handoff, identities, notices, offers, requests
+from core import carts, conversations, handoff, identities, letters, notices, offers, requests
 from core.engine import Actor
 from core.errors import AlreadyDecided, CoreError, Invalid, NotAllowed, NotFound, Refused
 from core.redact import plain, redact
@@ -47,6 +47,7 @@ log = structlog.get_logger()
 NEAR_DEGREES = 1.5  # a shared location counts for a destination that is about 150 km away at most
 SHARED_VERBS = ("details", "alternatives", "cart", "say", "keep", "add", "quote", "human", "trips")  # what anybody in a group may press
 NAMES = {"telegram": "Telegram", "slack": "Slack"}
+BY_LETTER = ("mail",)  # doors that only take answers to what we sent
 
 
 class Reception:
@@ -69,6 +70,8 @@ class Reception:
                 self._opened(event)
             case "press":
                 self._press(event)
+            case _ if event.channel in BY_LETTER:
+                self._by_letter(event)
             case "form":
                 self._form(event)
             case _ if not event.sender.person or (event.forwarded and self._at_desk(event)):
@@ -137,6 +140,7 @@ class Reception:
     def _say(self, event: Event, parts: Sequence[Mapping[str, Any]], name: str = "say", **more: Any) -> None:
         now = self._engine.clock()
         more |= {"hangs_on": event.hangs_on} if event.hangs_on else {}
+        more |= {"reply_to": event.message_id} if event.channel in BY_LETTER else {}
         with self._engine.db.write() as tx:
             mirror.tell(tx, lane=self._lane(event), key=f"{event.client_id}:{name}", parts=parts, now=now, **more)
 
@@ -401,6 +405,8 @@ class Reception:
         staff = self._provider(identity) if event.private else None
         if staff is not None and not event.forwarded and self._provider_words(event, staff):
             return
+        if identity.account_id == actor.account_id and not event.forwarded and self._answers_letter(event, actor):
+            return
         try:
             if identity.account_id == actor.account_id:
                 inbox.say(self._engine, actor, event.client_id, event.text)
@@ -436,6 +442,71 @@ class Reception:
         with self._engine.db.write() as tx:
             conversations.put_traveler_line(tx, self._actor(identity, here), mid, [part], now, wants_answer=False)
         self._text(event, "file_kept")
+
+    # answers by letter
+
+    def _by_letter(self, event: Event) -> None:
+        """An answer to something we sent: to a request, or to the other side of a booking. It opens no conversation of its own."""
+        with self._engine.db.write() as tx:
+            identity = self._meet(tx, event)
+            if event.fields.get("stranger"):
+                identities.refused(tx, self._engine.clock(), identity, "answer", f"identity:{identity.id}")
+        if event.fields.get("stranger"):
+            self._text(event, "stranger")
+            return
+        if not event.text.strip():
+            self._text(event, "nothing_said")
+            return
+        staff = self._provider(identity)
+        if staff is not None and self._provider_words(event, staff):
+            return
+        if not self._guest_words(event):
+            self._text(event, "no_answer_here")
+
+    def _guest_words(self, event: Event) -> bool:
+        """A traveler's answer to a mail about their booking goes to whom they booked with."""
+        subject = self._replied_subject(event)
+        if not subject.startswith("booking:"):
+            return False
+        with self._engine.db.read() as tx:
+            row = tx.execute(select(booking).where(booking.c.id == subject.removeprefix("booking:"))).one_or_none()
+        if row is None or str((row.contact or {}).get("email", "")).lower() != event.sender.name:
+            return False
+        self._write(event, lambda: letters.to_provider(self._engine, self._guest(row, event), row.id, event.text, key=event.client_id))
+        return True
+
+    def _answers_letter(self, event: Event, actor: Actor) -> bool:
+        """A traveler's reply, in a chat, to what their provider wrote after the booking."""
+        if not event.reply_to:
+            return False
+        with self._engine.db.read() as tx:
+            ref = tx.execute(
+                select(message_ref.c.conversation_id, message_ref.c.seq).where(
+                    message_ref.c.channel == event.channel,
+                    message_ref.c.workspace == event.workspace,
+                    message_ref.c.chat_id == event.chat_id,
+                    message_ref.c.external_id == event.reply_to,
+                )
+            ).one_or_none()
+            if ref is None or not ref.seq or ref.conversation_id != actor.conversation_id:
+                return False
+            line = next(iter(conversations.log_after(tx, ref.conversation_id, ref.seq - 1, limit=1)), None)
+        booking_id = next((part["letter"] for part in line.data.get("parts", ()) if part.get("letter")), "") if line is not None else ""
+        if not booking_id:
+            return False
+        self._write(event, lambda: letters.to_provider(self._engine, actor, booking_id, event.text, key=event.client_id))
+        return True
+
+    def _guest(self, row: Row[Any], event: Event) -> Actor:
+        return Actor(row.account_id, conversation_id=row.conversation_id, channel=event.channel)
+
+    def _write(self, event: Event, send: Callable[[], str]) -> None:
+        try:
+            name = send()
+        except CoreError as error:
+            self._say(event, [{"type": "text", "text": error.message}])
+            return
+        self._text(event, "letter_passed_on", name=name or "them")
 
     # a form, line by line
 
@@ -669,6 +740,11 @@ class Reception:
 
     def _provider_words(self, event: Event, staff: Actor) -> bool:
         """A provider's own words about a request; False where they are about something else."""
+        subject = self._replied_subject(event)
+        if subject.startswith("letter:"):
+            booking_id = subject.removeprefix("letter:")
+            self._write(event, lambda: letters.to_traveler(self._engine, staff, booking_id, event.text, key=event.client_id))
+            return True
         pending = requests.pending(self._engine, staff.provider_ids)
         threaded = self._replied_request(event)
         if threaded is not None:
@@ -688,8 +764,13 @@ class Reception:
         return True
 
     def _replied_request(self, event: Event) -> str | None:
+        subject = self._replied_subject(event)
+        return subject.removeprefix("request:") if subject.startswith("request:") else None
+
+    def _replied_subject(self, event: Event) -> str:
+        """What the message of ours was about that this answers; "" where it answers none."""
         if not event.reply_to:
-            return None
+            return ""
         with self._engine.db.read() as tx:
             subject = tx.execute(
                 select(message_ref.c.subject).where(
@@ -699,7 +780,7 @@ class Reception:
                     message_ref.c.external_id == event.reply_to,
                 )
             ).scalar_one_or_none()
-        return subject.removeprefix("request:") if subject and subject.startswith("request:") else None
+        return str(subject or "")
 
     def _answered(self, event: Event, staff: Actor, request_id: str) -> None:
         """Act alone only where every word was understood; otherwise read it back with buttons."""

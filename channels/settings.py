@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -53,6 +53,12 @@ class Settings(BaseSettings):
     slack_signing_secret: SecretStr | None = Field(None, alias="SLACK_SIGNING_SECRET")  # set: signed HTTP instead of a socket
     slack_api_url: str = Field("", alias="SLACK_API_URL")  # a stand-in
 
+    # mail
+    smtp_url: SecretStr | None = Field(None, alias="SMTP_URL")  # smtp://user:password@host:587 or smtps://...:465
+    mail_from: str = Field("", alias="MAIL_FROM")  # "Traveloure <trips@example.com>"
+    mail_reply_domain: str = Field("", alias="MAIL_REPLY_DOMAIN")  # where answers are received, if not at MAIL_FROM's domain
+    mail_webhook_secret: SecretStr | None = Field(None, alias="MAIL_WEBHOOK_SECRET")  # of whoever posts incoming mail to /webhooks/mail
+
     # pages that may embed the chat
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(("*",), alias="ALLOWED_ORIGINS")
 
@@ -67,6 +73,24 @@ class Settings(BaseSettings):
     @classmethod
     def _unset(cls, value: Any) -> Any:
         return None if value == "" else value
+
+    @field_validator("smtp_url", "mail_webhook_secret", mode="before")
+    @classmethod
+    def _unset_mail(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+    @field_validator("mail_webhook_secret")
+    @classmethod
+    def _mail_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 24:
+            raise ValueError("the secret for incoming mail has at least 24 characters")
+        return value
+
+    @model_validator(mode="after")
+    def _mail(self) -> Settings:
+        if self.smtp_url is not None and not re.search(r"[^@\s<>]+@[^@\s<>]+", self.mail_from):
+            raise ValueError("MAIL_FROM has to say whom mail is from, such as Traveloure <trips@example.com>, where SMTP_URL is set")
+        return self
 
     @field_validator("telegram_bot_token")
     @classmethod

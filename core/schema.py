@@ -645,6 +645,17 @@ outbound = Table(
     Index("ix_outbound_lane", "lane", "state", "id"),
 )
 
+# What somebody does not want by mail; the address is kept as a digest only.
+
+muted = Table(
+    "muted",
+    metadata,
+    Column("address_key", String(64), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    PrimaryKeyConstraint("address_key", "kind"),
+)
+
 # ── doors to other people's messengers ────────────────────────────────────────────────────────────
 
 channel_identity = Table(

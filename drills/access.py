@@ -54,13 +54,13 @@ ACCESS: dict[str, frozenset[str]] = {
         (
             "GET /", "GET /favicon.ico", "GET /chat", "GET /pay/done", "GET /pay/back", "GET /healthz", "GET /readyz", "POST /chat/v1/session",
             "POST /chat/v1/sign-out", "GET /signin/{token}", "POST /signin/{token}", "GET /signout", "POST /signout", "GET /api/openapi.json",
-            "GET /api/docs", "GET /calendars/{token}.ics", "GET /r/{link_id}",
+            "GET /api/docs", "GET /calendars/{token}.ics", "GET /r/{link_id}", "GET /mail/off/{token}", "POST /mail/off/{token}", "POST /mail/off/{token}/on",
         ),
         EVERYBODY,
     ),
     **dict.fromkeys(
         (
-            "GET /v/{token}", "GET /v/{token}.ics", "GET /trips/{token}", "POST /trips/{token}/pay", "POST /trips/{token}/change",
+            "GET /v/{token}", "GET /v/{token}.ics", "GET /v/{token}.pdf", "GET /trips/{token}", "POST /trips/{token}/pay", "POST /trips/{token}/change",
             "POST /trips/{token}/confirm-change", "POST /trips/{token}/cancel", "POST /trips/{token}/confirm-cancel", "POST /trips/{token}/offer",
             "POST /trips/{token}/withdraw", "POST /trips/{token}/chat", "POST /trips/{token}/take-back",
         ),
