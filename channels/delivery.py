@@ -239,8 +239,8 @@ class Courier:
         """One call is done (or may be): count it, keep what shows what, and close the row with the last one."""
         now = self._engine.clock()
         with self._engine.db.write() as tx:
-            before = tx.execute(select(outbound.c.error).where(outbound.c.id == row.id)).scalar_one()
-            error = unsure[:500] or before
+            kept = tx.execute(select(outbound.c.error, outbound.c.state).where(outbound.c.id == row.id)).one()
+            error = unsure[:500] or kept.error
             values: dict[str, Any] = {"progress": at + 1, "error": error}
             if external_id:
                 values["external_id"] = external_id
@@ -251,7 +251,8 @@ class Courier:
             if out.op == "edit" and not unsure:
                 _shows_now(tx, row, out)
             if at + 1 >= total:
-                values |= {"state": "uncertain" if error else "sent", "leased_until": None}
+                settled = kept.state != "sending"  # the platform has told what became of it before it answered the call
+                values |= {"leased_until": None} if settled else {"state": "uncertain" if error else "sent", "leased_until": None}
             self._set(tx, row, **values)
 
     def _again(self, row: Any, lane: str, at: int, seconds: float, error: str, *, counts: bool, tries: int = TRIES) -> bool:

@@ -31,12 +31,15 @@ if TYPE_CHECKING:
     from channels.mail.deliver import MailDoor
     from channels.messengers import Messengers
     from channels.slack.deliver import SlackDoor
+    from channels.sms.compose import SmsComposer
+    from channels.sms.deliver import Account, SmsDoor
     from channels.telegram.deliver import TelegramDoor
     from channels.worker import Worker
 
 SANDBOX_PATH = "/stripe-local"
 TELEGRAM_PATH = "/telegram-local"
 MAIL_PATH = "/mail-local"
+SMS_PATH = "/sms-local"
 log = structlog.get_logger()
 
 
@@ -184,11 +187,58 @@ def mail_composer(house: House) -> MailComposer:
 def messengers(house: House, doors: Sequence[Any]) -> Messengers:
     from channels.messengers import Messengers
 
-    if not any(one.channel == "mail" for one in doors):
+    there = {one.channel for one in doors}
+    if not there & {"mail", "sms"}:
         return Messengers(house, doors)
     from channels.mail.address import lane_of
 
-    return Messengers(house, doors, composers={"mail": mail_composer(house)}, lanes={"mail": lane_of})
+    composers: dict[str, Any] = {"mail": mail_composer(house), "sms": sms_composer(house)}
+    return Messengers(house, doors, composers=composers, lanes={"mail": lane_of} if "mail" in there else {})
+
+
+def sms_account(settings: Settings) -> Account | None:
+    """Off until there is a token."""
+    if settings.twilio_token is None:
+        return None
+    from channels.sms.deliver import PUBLIC_API, Account
+
+    url = (settings.twilio_api_url or PUBLIC_API).rstrip("/")
+    return Account(settings.twilio_sid, settings.twilio_token.get_secret_value(), settings.twilio_from, url)
+
+
+def sms_door(settings: Settings) -> SmsDoor | None:
+    from channels.sms.deliver import SmsDoor
+
+    account = sms_account(settings)
+    return None if account is None else SmsDoor(account, settings.base_url)
+
+
+def sms_composer(house: House) -> SmsComposer:
+    from channels.compose import Composer
+    from channels.sms.compose import SmsComposer
+
+    return SmsComposer(Composer(house.settings.base_url))
+
+
+def _sms(house: House, routers: list[APIRouter], mounts: list[tuple[str, Any]], *, local: bool) -> list[Any]:
+    """The door for text messages: Twilio, or on the fresh machine its stand-in with a page that plays the phones."""
+    from channels.sms.deliver import Account, SmsDoor
+    from channels.sms.receive import PATH
+    from channels.sms.receive import router as incoming
+
+    settings = house.settings
+    account, door = sms_account(settings), sms_door(settings)
+    if account is None and local:
+        from channels.sandbox.sms.app import Network, SmsSandbox
+
+        base = f"{_local(settings)}{SMS_PATH}"
+        account = Account(f"AC{secrets.token_hex(16)}", secrets.token_hex(16), "+351300500100", base)
+        network = Network(account.sid, account.token, account.sender, inbound=f"{settings.base_url}{PATH}")
+        mounts.append((SMS_PATH, SmsSandbox(network, prefix=SMS_PATH)))
+        door = SmsDoor(account, settings.base_url, local=f"{settings.base_url}{SMS_PATH}/")
+    if account is not None:
+        routers.append(incoming(house, sms_composer(house), account))
+    return [door] if door is not None else []
 
 
 def worker(house: House, *, pace: float = 0.0, doors: Sequence[Any] = ()) -> Worker:
@@ -200,7 +250,7 @@ def worker(house: House, *, pace: float = 0.0, doors: Sequence[Any] = ()) -> Wor
 async def work(house: House) -> None:
     """A process that only works: the jobs and, where they are on without a webhook, Telegram's updates and Slack's events."""
     door, slack = telegram_door(house.settings), slack_door(house.settings)
-    doors: list[Any] = [one for one in (door, slack, mail_door(house.settings)) if one is not None]
+    doors: list[Any] = [one for one in (door, slack, mail_door(house.settings), sms_door(house.settings)) if one is not None]
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(worker(house, doors=doors).run())
@@ -235,8 +285,10 @@ def web(house: House, *, works: bool = True, pace: float = 0.012, phone: bool = 
         mounts.append((TELEGRAM_PATH, local))
     slack = slack_door(settings)
     chats: list[Any] = [one for one in (door, slack) if one is not None]
-    routers.append(connect(house, {one.channel: one.link for one in chats}))
-    doors = [*chats, *_mail(house, routers, lifespans, mounts, local=phone)]
+    phones = _sms(house, routers, mounts, local=phone)
+    lifespans += [closing(one.close) for one in phones]
+    routers.append(connect(house, {one.channel: one.link for one in (*chats, *phones)}))
+    doors = [*chats, *phones, *_mail(house, routers, lifespans, mounts, local=phone)]
     if slack is not None:
         lifespans.append(closing(slack.close))
         _listen(house, slack, routers, lifespans, works=works)

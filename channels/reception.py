@@ -6,6 +6,7 @@ event (a crash before it was ticked off), so every write is keyed by the event.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -38,6 +39,7 @@ from core.schema import (
     conversation,
     destination,
     message_ref,
+    outbound,
     place,
     provider,
 )
@@ -46,8 +48,9 @@ log = structlog.get_logger()
 
 NEAR_DEGREES = 1.5  # a shared location counts for a destination that is about 150 km away at most
 SHARED_VERBS = ("details", "alternatives", "cart", "say", "keep", "add", "quote", "human", "trips")  # what anybody in a group may press
-NAMES = {"telegram": "Telegram", "slack": "Slack"}
-BY_LETTER = ("mail",)  # doors that only take answers to what we sent
+NAMES = {"telegram": "Telegram", "slack": "Slack", "sms": "SMS"}
+CODE_IN_FRONT = re.compile(r"^#?TRV-[0-9A-Z]{6}[\s:,.-]*|^#[0-9A-Z]{4,8}[\s:,.-]*", re.IGNORECASE)
+BY_LETTER = ("mail", "sms")  # doors that only take answers to what we sent
 
 
 class Reception:
@@ -447,6 +450,9 @@ class Reception:
 
     def _by_letter(self, event: Event) -> None:
         """An answer to something we sent: to a request, or to the other side of a booking. It opens no conversation of its own."""
+        if event.kind == "command":
+            self._link_phone(event) if event.command == "start" else self._text(event, "sms_help")
+            return
         with self._engine.db.write() as tx:
             identity = self._meet(tx, event)
             if event.fields.get("stranger"):
@@ -462,6 +468,22 @@ class Reception:
             return
         if not self._guest_words(event):
             self._text(event, "no_answer_here")
+
+    def _link_phone(self, event: Event) -> None:
+        """A phone that sent the words of a single-use link: what is urgent for this account comes there from now on."""
+        now = self._engine.clock()
+        try:
+            with self._engine.db.write() as tx:
+                identity = self._meet(tx, event)
+                done = identities.link(tx, identity, event.text, now)
+                name = tx.execute(select(account.c.display_name).where(account.c.id == done["account_id"])).scalar_one()
+                text = door_words("sms_linked", event.sender.locale, name=name or "you")
+                mirror.tell(tx, lane=self._lane(event), key=f"{event.client_id}:linked", parts=[{"type": "text", "text": text}], now=now)
+        except (NotAllowed, Refused) as error:
+            with self._engine.db.read() as tx:
+                again = tx.execute(select(outbound.c.id).where(outbound.c.key == f"{event.client_id}:linked")).first()
+            if again is None:  # the same event again, after a crash, is no second use
+                self._say(event, [{"type": "text", "text": error.message}])
 
     def _guest_words(self, event: Event) -> bool:
         """A traveler's answer to a mail about their booking goes to whom they booked with."""
@@ -755,6 +777,11 @@ class Reception:
         if len(named) == 1:
             self._answered(event, staff, named[0]["request_id"])
             return True
+        booked = self._booked_with(staff, code) if code and event.channel == "sms" else ""
+        if booked:  # a text answers nothing by itself, so it names the booking it is about
+            words = CODE_IN_FRONT.sub("", event.text).strip() or event.text
+            self._write(event, lambda: letters.to_traveler(self._engine, staff, booked, words, key=event.client_id))
+            return True
         if not pending:
             return False
         if len(pending) == 1:
@@ -762,6 +789,16 @@ class Reception:
             return True
         self._list_requests(event, staff, which=True)
         return True
+
+    def _booked_with(self, staff: Actor, code: str) -> str:
+        """The confirmed booking of these providers with that code; "" where there is none."""
+        mine = (
+            booking.c.reference.in_((code, f"TRV-{code}")),
+            booking.c.provider_id.in_(staff.provider_ids),
+            booking.c.status.in_(letters.OPEN),
+        )
+        with self._engine.db.read() as tx:
+            return str(tx.execute(select(booking.c.id).where(*mine)).scalar_one_or_none() or "")
 
     def _replied_request(self, event: Event) -> str | None:
         subject = self._replied_subject(event)
@@ -908,8 +945,6 @@ class Reception:
 
     def _made_by(self, event: Event) -> bool:
         """Was this very press carried out before (a crash came between the act and its being ticked off)?"""
-        from core.schema import outbound
-
         with self._engine.db.read() as tx:
             known = tx.execute(select(outbound.c.id).where(outbound.c.key == f"{event.client_id}:decided")).first()
             answered = tx.execute(select(outbound.c.id).where(outbound.c.key == f"{event.client_id}:answer")).first()

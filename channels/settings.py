@@ -59,6 +59,12 @@ class Settings(BaseSettings):
     mail_reply_domain: str = Field("", alias="MAIL_REPLY_DOMAIN")  # where answers are received, if not at MAIL_FROM's domain
     mail_webhook_secret: SecretStr | None = Field(None, alias="MAIL_WEBHOOK_SECRET")  # of whoever posts incoming mail to /webhooks/mail
 
+    # text messages
+    twilio_sid: str = Field("", alias="TWILIO_ACCOUNT_SID")
+    twilio_token: SecretStr | None = Field(None, alias="TWILIO_AUTH_TOKEN")
+    twilio_from: str = Field("", alias="TWILIO_FROM")  # a number of yours (+351...) or a messaging service (MG...)
+    twilio_api_url: str = Field("", alias="TWILIO_API_URL")  # a stand-in
+
     # pages that may embed the chat
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(("*",), alias="ALLOWED_ORIGINS")
 
@@ -74,7 +80,7 @@ class Settings(BaseSettings):
     def _unset(cls, value: Any) -> Any:
         return None if value == "" else value
 
-    @field_validator("smtp_url", "mail_webhook_secret", mode="before")
+    @field_validator("smtp_url", "mail_webhook_secret", "twilio_token", mode="before")
     @classmethod
     def _unset_mail(cls, value: Any) -> Any:
         return None if value == "" else value
@@ -90,6 +96,8 @@ class Settings(BaseSettings):
     def _mail(self) -> Settings:
         if self.smtp_url is not None and not re.search(r"[^@\s<>]+@[^@\s<>]+", self.mail_from):
             raise ValueError("MAIL_FROM has to say whom mail is from, such as Traveloure <trips@example.com>, where SMTP_URL is set")
+        if self.twilio_token is not None and not (self.twilio_sid and re.fullmatch(r"\+[1-9]\d{6,14}|MG[0-9a-fA-F]{32}", self.twilio_from)):
+            raise ValueError("TWILIO_AUTH_TOKEN needs TWILIO_ACCOUNT_SID and TWILIO_FROM, a number like +351910000000 or a service MG...")
         return self
 
     @field_validator("telegram_bot_token")

@@ -632,7 +632,9 @@ outbound = Table(
     Column("epoch", Integer),
     Column("notice", String(40), nullable=False),
     Column("content", Json, nullable=False),
-    Column("state", String(12), nullable=False, server_default="queued"),  # queued, sending, sent, caught, uncertain, failed, dropped
+    Column(
+        "state", String(12), nullable=False, server_default="queued"
+    ),  # queued, sending, sent, delivered, caught, uncertain, failed, dropped
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("not_before", Moment, nullable=False),
     Column("external_id", String(128)),

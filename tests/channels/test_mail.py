@@ -113,7 +113,7 @@ def test_a_request_is_approved_by_mail_paid_and_its_voucher_is_mailed(there: Tow
             [f"voucher-{reference}.pdf", f"{reference}.ics", *[one for one in files if one.startswith("receipt-R-")]]
         )
         assert len(files) == 3
-        words = PdfReader(io.BytesIO(files[f"voucher-{reference}.pdf"])).pages[0].extract_text()
+        words = " ".join(PdfReader(io.BytesIO(files[f"voucher-{reference}.pdf"])).pages[0].extract_text().split())
         assert reference in words and "Alfama with Inês" in words and "Ana Silva" in words
         receipt = next(data for name, data in files.items() if name.startswith("receipt"))
         assert "€120" in PdfReader(io.BytesIO(receipt)).pages[0].extract_text()
@@ -186,20 +186,16 @@ def test_what_is_not_understood_is_read_back_and_a_number_answers_it(here: Town)
         assert status_of(here, reference)[1] == "countered"
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [{"Auto_Submitted": "auto-replied"}, {"Precedence": "bulk"}, {"X_Autoreply": "yes"}, {"List_Id": "<x.example>"}],
-    ids=lambda one: next(iter(one)),
-)
-def test_machines_are_not_answered(here: Town, headers: dict[str, str]) -> None:
+def test_machines_are_not_answered(here: Town) -> None:
     with closing(Client(here.url)) as client:
         reference = ask_for_walk(client)
     asked = here.letter(HOST, reference)
     before = here.post.count
-    assert here.answer(asked, "yes", **headers).startswith('200 {"became":"machine"}')
+    for headers in ({"Auto_Submitted": "auto-replied"}, {"Precedence": "bulk"}, {"X_Autoreply": "yes"}, {"List_Id": "<x.example>"}):
+        assert here.answer(asked, "yes", **headers).startswith('200 {"became":"machine"}'), headers
     assert here.answer(asked, "what do you mean?").startswith('200 {"became":"answer"}')  # and its answer is the next letter there is
     here.letter(HOST, "About your answer", after=before)
-    assert here.post.count == before + 1
+    assert len([one for one in here.post.letters if one.recipient == HOST]) == 2
     assert status_of(here, reference) == ("PENDING", "open")
 
 
