@@ -42,6 +42,7 @@ def post_office(post: Post) -> Iterator[int]:
         loop.call_soon_threadsafe(task.cancel)
         thread.join(10)
         loop.close()
+        listener.close()
 
 
 @dataclass

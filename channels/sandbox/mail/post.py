@@ -31,7 +31,7 @@ MOST = 500  # letters kept; older ones go
 @dataclass(frozen=True, slots=True)
 class Fault:
     """What the server says instead of taking a letter: a `code` at RCPT ("rcpt") or after the dot ("data"); "hang" takes the
-    letter and breaks the line before it says so, "drop" breaks the line before it takes it."""
+    letter and breaks the line before it says so, "drop" does not take it and breaks the line as well."""
 
     at: str
     code: int = 0
