@@ -19,7 +19,7 @@ from channels.bus import Bus
 from channels.calendars import pull
 from channels.delivery import deliver
 from channels.messengers import Messengers
-from core import calendars, conversations, counters, handoff, jobs, reminders, requests
+from core import calendars, conversations, counters, handoff, jobs, reminders, requests, signin
 from core.engine import Engine
 from core.errors import Busy, CoreError, NotFound
 from core.jobs import Job
@@ -52,6 +52,7 @@ HANDLERS: Mapping[str, Handler] = {
     gateway_inbox.LOOK: lambda engine, _given: gateway_inbox.look(engine),
     "request.deadline": lambda engine, given: requests.expire_due(engine, given["request_id"]),
     calendars.JOB: lambda engine, given: pull(engine, given["feed_id"]),
+    signin.JOB: lambda engine, given: signin.send(engine, given["email"]),
     counters.JOB: lambda engine, _given: counters.run(engine),
     "mirror": lambda engine, given: mirror.mirror(engine, given["conversation_id"]),
     "request.cards": lambda engine, given: mirror.refresh_cards(engine, given["request_id"]),

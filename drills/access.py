@@ -53,7 +53,7 @@ ACCESS: dict[str, frozenset[str]] = {
     **dict.fromkeys(
         (
             "GET /", "GET /favicon.ico", "GET /chat", "GET /pay/done", "GET /pay/back", "GET /healthz", "GET /readyz", "POST /chat/v1/session",
-            "POST /chat/v1/sign-out", "GET /signin/{token}", "POST /signin/{token}", "GET /signout", "POST /signout", "GET /api/openapi.json",
+            "POST /chat/v1/sign-out", "GET /signin", "POST /signin", "GET /signin/{token}", "POST /signin/{token}", "GET /signout", "POST /signout", "GET /api/openapi.json",
             "GET /api/docs", "GET /calendars/{token}.ics", "GET /r/{link_id}", "GET /mail/off/{token}", "POST /mail/off/{token}", "POST /mail/off/{token}/on",
         ),
         EVERYBODY,

@@ -17,7 +17,7 @@ from channels.mail import address
 from channels.message import Outgoing
 from channels.phrases import has
 from channels.render import Words
-from core import itinerary, links, preferences
+from core import itinerary, links, preferences, signin
 from core.schema import account, account_role, booking, conversation, message_ref
 
 # What providers are told; a traveler's mail under the same name has links to their own pages.
@@ -89,8 +89,10 @@ class MailComposer:
         ]
         if given.get("trips"):
             buttons.append({"label": words.say("buttons", "open_trips"), "url": f"{self._base_url}{given['trips']}"})
-        if facts.get("url"):
-            buttons.append({"label": words.say("mail_door", "open"), "url": facts["url"]})
+        if row.notice == "signin":
+            url = f"{self._base_url}/signin/{signin.token_of(tx, facts['nonce'])}"
+            buttons.append({"label": words.say("mail_door", "sign_in"), "url": url})
+            parts.append({"type": "text", "text": words.say("mail_door", "not_you"), "quiet": True})
         parts.append({"type": "links", "items": buttons})
         about |= {"title": self._title(words, row, told), "papers": self._papers(tx, row, told), "base_url": self._base_url}
         if facts.get("paid") and row.notice in ("booking_confirmed", "balance_paid"):

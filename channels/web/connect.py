@@ -17,7 +17,7 @@ from core import identities, people
 from core.errors import NotFound
 
 ANYBODY = ("provider", "expert", "operator", "traveler")
-NAMES = {"telegram": "Telegram", "slack": "Slack", "sms": "SMS"}
+NAMES = {"telegram": "Telegram", "slack": "Slack", "sms": "SMS", "mail": "Mail"}
 CHATS = ("telegram", "slack")  # where a whole conversation goes on; the others only tell and take answers
 Link = Callable[[str], Awaitable[str]]
 
@@ -76,7 +76,7 @@ def router(house: House, links: Mapping[str, Link]) -> APIRouter:
             "name": NAMES[channel],
             "others": [(one, NAMES[one]) for one in links if one != channel],
         }
-        return page(request, "connect.html", seat=seat, linked=linked, done=done, url="", on=channel in links, **about)
+        return page(request, "connect.html", seat=seat, linked=linked, done=done, url="", on=channel in links or channel == "mail", **about)
 
     @api.post("/connect/{channel}")
     async def make(request: Request, seat: Signed, channel: str, csrf: Annotated[str, Form()] = "") -> Response:
