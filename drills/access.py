@@ -209,6 +209,7 @@ class World:
                 "answer": {"action": "decline"},
                 "pricing": {"product": "kayak", "amount": 1},
                 "stripe-onboard": {"provider": "tejo"},
+                "travelers": {"travelers": ["Probe"]},
             }
             return {"json": bodies[path.rstrip("/").rsplit("/", 1)[-1]]}
         form = {
