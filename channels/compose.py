@@ -13,11 +13,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from channels.message import Outgoing
+from channels.message import WITH_FILES, Outgoing
 from channels.phrases import phrase
 from channels.render import Words, wire
-from core import bookings, handoff, requests
-from core.schema import account, booking, booking_request, conversation, message, message_ref, provider
+from core import bookings, handoff, itinerary, links, requests
+from core.schema import account, booking, booking_request, conversation, message, message_ref, place, provider
 
 STATUS_EVENTS = (
     "request_sent",
@@ -123,13 +123,34 @@ class Composer:
         if not subject:
             return [made]
         shown = _shown(tx, out, subject)
+        papers = self._papers(tx, out, row, event)
         if shown is None:
-            return [Outgoing(parts, subject=subject, version=event, conversation_id=conversation_id, seq=seq, locale=home.locale)]
+            first = Outgoing(parts, subject=subject, version=event, conversation_id=conversation_id, seq=seq, locale=home.locale)
+            return [first, *papers]
         ping = [{"type": "text", "text": str(parts[0].get("title") or parts[0].get("text") or "")}]
         edit = Outgoing(
             parts, op="edit", replaces=shown, subject=subject, version=event, conversation_id=conversation_id, seq=seq, locale=home.locale
         )
-        return [edit, Outgoing(ping, reply_to=shown, conversation_id=conversation_id, locale=home.locale)]
+        return [edit, Outgoing(ping, reply_to=shown, conversation_id=conversation_id, locale=home.locale), *papers]
+
+    def _papers(self, tx: Connection, out: Row[Any], row: Row[Any], event: str) -> list[Outgoing]:
+        """The vouchers of what has just been confirmed, as files, where the traveler is alone with us."""
+        if event not in ("booking_confirmed", "request_approved") or out.channel not in WITH_FILES or not _is_private(tx, out):
+            return []
+        facts = row.data["parts"][0]["facts"]
+        ids = [one["booking_id"] for one in facts.get("bookings") or [facts] if one.get("booking_id")]
+        booked = tx.execute(select(booking).where(booking.c.id.in_(ids), booking.c.status == "CONFIRMED").order_by(booking.c.id)).all()
+        return [
+            Outgoing(
+                op="voucher",
+                about={
+                    "facts": itinerary.voucher(tx, one),
+                    "url": f"{self._base_url}{links.voucher_path(tx, one)}",
+                    "at": row.created_at,
+                },
+            )
+            for one in booked
+        ]
 
     def _page(self, tx: Connection, out: Row[Any]) -> list[Outgoing]:
         """Another card of an answer, in the place of the one that is shown."""
@@ -344,6 +365,12 @@ def _without_buttons(parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
                 ]
             shown.append(bare)
     return shown or [{"type": "text", "text": "\u2026"}]
+
+
+def _is_private(tx: Connection, out: Row[Any]) -> bool:
+    channel, workspace, chat_id, thread_id = out.lane.split(":", 3)
+    here = (place.c.channel == channel, place.c.workspace == workspace, place.c.chat_id == chat_id, place.c.thread_id == thread_id)
+    return tx.execute(select(place.c.kind).where(*here)).scalar_one_or_none() == "private"
 
 
 def booking_line(words: Words, one: Mapping[str, Any]) -> str:
