@@ -142,10 +142,13 @@ def test_a_request_is_approved_by_mail_paid_and_its_voucher_is_mailed(there: Tow
         assert (method, str(last["STATUS"]), last["UID"]) == ("CANCEL", "CANCELLED", first["UID"])
         assert last["SEQUENCE"] > first["SEQUENCE"]
         assert last["ORGANIZER"] == "mailto:trips@house.example"
-    with engine.db.read() as tx:
-        rows = tx.execute(select(outbound.c.state, outbound.c.lane).where(outbound.c.channel == "mail")).all()
-    assert {row.state for row in rows} == {"sent"}
-    assert not any("@" in row.lane for row in rows)
+
+    def rows() -> list[Any]:
+        with engine.db.read() as tx:
+            return list(tx.execute(select(outbound.c.state, outbound.c.lane).where(outbound.c.channel == "mail")).all())
+
+    wait_for(lambda: {row.state for row in rows()} == {"sent"})
+    assert not any("@" in row.lane for row in rows())
 
 
 def test_the_providers_own_address_answers_and_everybody_else_is_refused(here: Town) -> None:
