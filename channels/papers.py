@@ -1,8 +1,8 @@
 """Papers to print or to show offline: a booking's voucher with its square code, and the receipt of a payment, as PDF.
 
 Letters of Latin, Greek, Cyrillic, Thai, Hebrew, Arabic and Devanagari come from a font that is installed with the program.
-Chinese, Japanese and Korean need one of the machine's (Debian: fonts-droid-fallback); without it such a letter is drawn as
-an empty box, and the page at the voucher's address shows it in the reader's own fonts.
+Chinese, Japanese and Korean need one of the machine's (Debian: fonts-droid-fallback); without it such a letter is printed
+as "?", the paper says so, and the page at the voucher's address shows it in the reader's own fonts.
 """
 
 from __future__ import annotations
@@ -72,14 +72,20 @@ class Paper(FPDF):
             self.add_font("more", "", other)
             self.set_fallback_fonts(["more"], exact_match=False)
         self.set_text_shaping(True)
+        self._drawn = frozenset().union(*(set(one.ttfont.getBestCmap()) for one in self.fonts.values() if hasattr(one, "ttfont")))
+        self.missing = False  # whether a letter could not be printed
         self.add_page()
         self._say("Traveloure", 11, GREEN, bold=True)
         self.ln(4)
 
-    def _say(self, text: str, size: float, ink: tuple[int, int, int] = INK, *, bold: bool = False, width: float = 0) -> None:
+    def _say(
+        self, text: str, size: float, ink: tuple[int, int, int] = INK, *, bold: bool = False, width: float = 0, link: str = ""
+    ) -> None:
+        shown = "".join(one if ord(one) in self._drawn or one.isspace() else "?" for one in text)
+        self.missing = self.missing or shown != text
         self.set_font("ours", "B" if bold else "", size)
         self.set_text_color(*ink)
-        self.multi_cell(width, size * 0.52, text, new_x=XPos.LMARGIN, new_y=YPos.NEXT, align="L")
+        self.multi_cell(width, size * 0.52, shown, new_x=XPos.LMARGIN, new_y=YPos.NEXT, align="L", link=link)
 
     def fact(self, name: str, value: str, note: str = "") -> None:
         if not value:
@@ -108,11 +114,12 @@ class Paper(FPDF):
 
 
 def voucher(facts: Mapping[str, Any], url: str, at: datetime) -> bytes:
-    """A booking's voucher. `facts` as `core.itinerary.voucher` gives them; the code holds `url`, the page that says whether it is good."""
+    """A booking's voucher. `facts` as `core.itinerary.voucher` gives them; the code holds the
+    reference, as at the door it is scanned, and `url` is the page that says whether it is good."""
     _, state = STATE[facts["status"]]
     paper = Paper(f"Voucher {facts['reference']}", at)
     top = paper.get_y()
-    paper.square(url, paper.w - paper.r_margin - 44, top - 6, 44)
+    paper.square(str(facts["reference"]), paper.w - paper.r_margin - 44, top - 6, 44)
     paper._say(str(facts["title"]), 20, bold=True, width=118)
     paper._say(str(facts["provider"]), 11, PALE, width=118)
     paper.ln(2)
@@ -141,7 +148,9 @@ def voucher(facts: Mapping[str, Any], url: str, at: datetime) -> bytes:
     for line in terms(dict(facts), ZoneInfo(facts["time_zone"])):
         paper._say(line, 9.5, PALE)
     paper.ln(3)
-    paper._say("The code opens the page of this voucher, which always says whether it is still good.", 8.5, PALE)
+    if paper.missing:
+        paper._say("Some letters could not be printed here (?). The page of this voucher shows them.", 8.5, PALE)
+    paper._say("Open the page of this voucher: it always says whether it is still good.", 8.5, GREEN, link=url)
     return bytes(paper.output())
 
 
