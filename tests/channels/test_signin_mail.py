@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import select
 
 from channels.compose import Composer
+from channels.house import House
 from channels.mail.compose import MailComposer
-from channels.web.session import COOKIE
+from channels.web.session import COOKIE, csrf_of
 from core import people, signin
 from core.errors import Invalid, NotAllowed
 from core.schema import account, booking, channel_identity, link_token, outbound
@@ -130,3 +131,26 @@ def test_a_providers_contact_address_gets_an_account_of_its_own(live: Live) -> N
     with engine.db.read() as tx:
         assert [tuple(row) for row in tx.execute(select(account_role.c.role, account_role.c.provider_id))] == [("provider", "tejo")]
     assert timedelta(minutes=15) == signin.LIFE
+
+
+@pytest.mark.parametrize("channel", ["telegram", "slack", "sms", "mail"])
+def test_the_pages_to_link_a_door_open(house: House, channel: str) -> None:
+    from fastapi.testclient import TestClient
+
+    from channels.web.app import create_app
+    from channels.web.connect import router
+
+    async def link(token: str) -> str:
+        return f"https://elsewhere.example/{token}"
+
+    engine = house.engine
+    with engine.db.write() as tx:
+        account_id = people.new_account(tx, engine.clock(), name="Eva", email="eva@example.com", visitor=False)
+        people.grant(tx, account_id, "expert")
+    token = people.redeem_sign_in(engine, people.sign_in_link(engine, account_id))
+    with TestClient(create_app(house, routers=[router(house, {"telegram": link, "slack": link, "sms": link})])) as browser:
+        browser.cookies.set(COOKIE, token)
+        assert browser.get(f"/connect/{channel}").status_code == 200
+        made = browser.post(f"/connect/{channel}", data={"csrf": csrf_of(token)})
+        assert made.status_code == (404 if channel == "mail" else 200)
+        assert ("https://elsewhere.example/l_" in made.text) is (channel != "mail")
