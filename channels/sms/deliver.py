@@ -10,11 +10,14 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+import structlog
 
 from channels.delivery import Gone, Later, NotTaken, Unreachable, Unsure
 from channels.message import Call, Event, Outgoing
 from channels.phrases import phrase
-from channels.sms.text import LONGEST, plainer
+from channels.sms.text import LONGEST, parts, plainer
+
+log = structlog.get_logger()
 
 PUBLIC_API = "https://api.twilio.com"
 CHANNEL = "sms"
@@ -75,7 +78,9 @@ class SmsDoor:
             raise Unreachable(type(error).__name__) from None
         except httpx.HTTPError as error:
             raise Unsure(f"no answer in time: {type(error).__name__}") from None
-        return _read(answer)
+        sid = _read(answer)
+        log.info("sms_handed_in", parts=parts(form["Body"]))  # what it costs; neither the number nor the words
+        return sid
 
     async def typing(self, chat_id: str, thread: str) -> None:
         return None

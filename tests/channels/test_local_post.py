@@ -84,6 +84,7 @@ def test_letters_are_read_and_answered_on_the_page_and_texts_on_the_phones(shown
         b.checkout(engine, ana)
         listed = wait_for(lambda: re.search(r'href="/mail-local/(\d+)"', browser.get("/mail-local/", params={"to": HOST}).text), 20)
         wait_for(lambda: "Private walk" in browser.get("/sms-local/", params={"phone": "+351910000001"}).text, 20)
+        assert re.search(r"· \d parts?</time>", browser.get("/sms-local/", params={"phone": "+351910000001"}).text)
         letter = browser.get(f"/mail-local/{listed[1]}")
         assert "Private walk through Alfama" in letter.text
         assert 'sandbox="allow-popups allow-popups-to-escape-sandbox"' in letter.text

@@ -27,6 +27,8 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from channels.sms.text import parts
+
 HERE = Path(__file__).parent
 POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 NUMBER = re.compile(r"\+[1-9]\d{6,14}")
@@ -144,7 +146,14 @@ class SmsSandbox:
             task = asyncio.create_task(network.report(given["StatusCallback"], sid, states, fault[1] if fault is not None and lost else 0))
             network.tasks.add(task)
             task.add_done_callback(network.tasks.discard)
-        body: dict[str, Any] = {"sid": sid, "status": "queued", "to": given["To"], "from": network.number, "body": given["Body"]}
+        body: dict[str, Any] = {
+            "sid": sid,
+            "status": "queued",
+            "to": given["To"],
+            "from": network.number,
+            "body": given["Body"],
+            "num_segments": str(parts(given["Body"])),
+        }
         return JSONResponse({**body, "account_sid": network.sid, "error_code": None, "direction": "outbound-api"}, status_code=201)
 
     def _check(self, given: Mapping[str, str]) -> Response | None:
@@ -172,6 +181,7 @@ class SmsSandbox:
             phone=phone,
             phones=phones,
             texts=texts,
+            parts=parts,
             number=self.network.number,
             stopped=phone in self.network.stopped,
             draft=request.query_params.get("body", "")[:400],
