@@ -148,6 +148,10 @@ def _demo(given: argparse.Namespace, settings: Settings) -> int:
             print(f"  {who:<28} {link}")
         if settings.telegram_bot_token is None:
             print(f"  {'Telegram, played here':<28} {base}/telegram-local/")
+        if settings.smtp_url is None:
+            print(f"  {'Mail, read and answered here':<28} {base}/mail-local/")
+        if settings.twilio_token is None:
+            print(f"  {'Text messages, played here':<28} {base}/sms-local/")
         print("\nEach sign-in link works once; start again for new ones. Try saying:")
         for line in TRY:
             print(f"  \u201c{line}\u201d")

@@ -633,7 +633,9 @@ outbound = Table(
     Column("epoch", Integer),
     Column("notice", String(40), nullable=False),
     Column("content", Json, nullable=False),
-    Column("state", String(12), nullable=False, server_default="queued"),  # queued, sending, sent, caught, uncertain, failed, dropped
+    Column(
+        "state", String(12), nullable=False, server_default="queued"
+    ),  # queued, sending, sent, delivered, caught, uncertain, failed, dropped
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("not_before", Moment, nullable=False),
     Column("external_id", String(128)),
@@ -644,6 +646,17 @@ outbound = Table(
     Column("created_at", Moment, nullable=False),
     Index("ix_outbound_due", "state", "not_before"),
     Index("ix_outbound_lane", "lane", "state", "id"),
+)
+
+# What somebody does not want by mail; the address is kept as a digest only.
+
+muted = Table(
+    "muted",
+    metadata,
+    Column("address_key", String(64), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    PrimaryKeyConstraint("address_key", "kind"),
 )
 
 # ── doors to other people's messengers ────────────────────────────────────────────────────────────

@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
 from channels.house import House
+from channels.mail import off
 from channels.web import api_docs, calendars, chat, errors, health, metrics, pages, redirects, rest, trips, uploads, vouchers, webhooks
 from channels.web.consoles import calendar, desk, ops, payouts, provider, signin
 from channels.web.guard import Guard, Origins
@@ -55,6 +56,7 @@ def create_app(
     app.include_router(pages.router(house))
     app.include_router(trips.router(house, limits))
     app.include_router(vouchers.router(house, limits))
+    app.include_router(off.router(house, limits))
     app.include_router(signin.router(house, limits))
     app.include_router(provider.router(house))
     app.include_router(calendar.router(house))
