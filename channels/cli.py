@@ -1,4 +1,4 @@
-"""The command line: traveloure demo | serve | worker | chat | migrate | catalog | verify-slots | doctor."""
+"""The command line: traveloure demo | serve | worker | chat | mcp | migrate | catalog | verify-slots | doctor."""
 
 from __future__ import annotations
 
@@ -97,6 +97,22 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("account", metavar="ACCOUNT", help="an account's id, or the e-mail address it signed up with")
     token.add_argument("--new", action="store_true", help="make a traveler's account for this e-mail address first")
     token.set_defaults(command=_token)
+
+    programs = commands.add_parser("mcp", help="serve the tools to another assistant over standard input and output (docs/mcp.md)")
+    programs.set_defaults(command=_mcp)
+    about = programs.add_subparsers(metavar="ACTION")
+    give = about.add_parser("give", help="a token with which a program acts for one account in one role, shown only once")
+    give.add_argument("account", metavar="ACCOUNT", help="an account's id, or its e-mail address")
+    give.add_argument("--role", default="traveler", choices=("traveler", "provider"))
+    give.add_argument("--label", default="", help="what the program is, for the list")
+    give.add_argument("--new", action="store_true", help="make a traveler's account for this e-mail address first")
+    give.set_defaults(command=_mcp_give)
+    shown = about.add_parser("list", help="the programs of an account")
+    shown.add_argument("account", metavar="ACCOUNT")
+    shown.set_defaults(command=_mcp_list)
+    revoke = about.add_parser("revoke", help="from now on a token opens nothing")
+    revoke.add_argument("program", metavar="ID", help="as `traveloure mcp list` shows it")
+    revoke.set_defaults(command=_mcp_revoke)
 
     reconcile = commands.add_parser("reconcile", help="compare the ledger, our rows and the payment service; say every difference")
     reconcile.add_argument("--days", type=int, default=30, help="how far back (default 30)")
@@ -213,6 +229,57 @@ def _token(given: argparse.Namespace, settings: Settings) -> int:
         secret = people.api_token(house.engine, account)
         print(f"For {account}, good for a year, shown only now:", file=sys.stderr)
         print(secret)
+        return 0
+
+
+def _mcp(_given: argparse.Namespace, settings: Settings) -> int:
+    import asyncio
+    from contextlib import redirect_stdout
+
+    from channels.mcp.stdio import serve
+
+    if settings.mcp_token is None:
+        raise Stop("Set TRAVELOURE_MCP_TOKEN to a token; `traveloure mcp give ACCOUNT` makes one.")
+    with redirect_stdout(sys.stderr):  # standard output speaks the protocol and nothing else
+        house = _ready(settings)
+    with closing(house):
+        asyncio.run(serve(house, settings.mcp_token.get_secret_value()))
+    return 0
+
+
+def _mcp_give(given: argparse.Namespace, settings: Settings) -> int:
+    from core import people, programs
+    from core.engine import Actor
+
+    with closing(_ready(settings)) as house:
+        account = people.sign_up(house.engine, given.account) if given.new else people.find_account(house.engine, given.account)
+        operator = Actor("", role="operator", channel="cli")
+        program, token = programs.give(house.engine, operator, account, role=given.role, label=given.label)
+        print(f"Program {program} acts for {account} as {given.role}, for 180 days. The token, shown only now:", file=sys.stderr)
+        print(token)
+        return 0
+
+
+def _mcp_list(given: argparse.Namespace, settings: Settings) -> int:
+    from core import people, programs
+
+    with closing(_ready(settings)) as house:
+        account = people.find_account(house.engine, given.account)
+        with house.engine.db.read() as tx:
+            found = programs.listed(tx, account)
+    for one in found:
+        print(f"{one['id']}  {one['role']:<9} {one['since']:%Y-%m-%d} to {one['until']:%Y-%m-%d}  {one['label']}")
+    print(f"{len(found)} programs act for {account}.", file=sys.stderr)
+    return 0
+
+
+def _mcp_revoke(given: argparse.Namespace, settings: Settings) -> int:
+    from core import programs
+    from core.engine import Actor
+
+    with closing(_ready(settings)) as house:
+        account = programs.take_back(house.engine, Actor("", role="operator", channel="cli"), given.program)
+        print(f"The token of {given.program} opens nothing any more ({account}).")
         return 0
 
 

@@ -208,7 +208,7 @@ def _details(words: Words, part: Part) -> list[Wire]:
         lines.append(words.say("cards", "meeting_point", place=part["meeting_point"]))
     if part.get("min_age"):
         lines.append(words.say("cards", "min_age", age=part["min_age"]))
-    lines += _policy(words, part.get("tiers", ()))
+    lines += policy_lines(words, part.get("tiers", ()))
     buttons = [words.button(raw, "primary") for raw in part.get("buttons", ())]
     status: Wire = {
         "type": "status",
@@ -223,7 +223,7 @@ def _details(words: Words, part: Part) -> list[Wire]:
     return [status]
 
 
-def _policy(words: Words, tiers: Sequence[Mapping[str, int]]) -> list[str]:
+def policy_lines(words: Words, tiers: Sequence[Mapping[str, int]]) -> list[str]:
     shown = [
         words.say("cards", "free_cancellation", hours=tier["hours"])
         if tier["refund_bps"] == 10_000
@@ -268,7 +268,7 @@ def _line(words: Words, line: Mapping[str, Any], *, with_button: bool) -> Wire:
     if steps:
         detail += " \u00b7 " + ", ".join(f"{step['text']} {words.price(step['amount'], line['currency'])}" for step in steps[:3])
     if line.get("tiers") is not None and line["kind"] == "own":
-        detail += "\n" + "; ".join(_policy(words, line["tiers"]))
+        detail += "\n" + "; ".join(policy_lines(words, line["tiers"]))
     amount = words.say("cart", "on_quote_price") if line["how"] == "on_quote" else words.price(line["amount"], line["currency"])
     made: Wire = {"label": line["title"], "detail": detail, "amount": amount}
     if with_button and line.get("button"):

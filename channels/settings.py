@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     stripe_publishable_key: str = Field("", alias="STRIPE_PUBLISHABLE_KEY")
     stripe_webhook_secret: SecretStr | None = Field(None, alias="STRIPE_WEBHOOK_SECRET")
 
+    # the token a program on this machine gives `traveloure mcp`
+    mcp_token: SecretStr | None = Field(None, alias="TRAVELOURE_MCP_TOKEN")
+
     # calendars of providers: whether one may be on this very machine
     local_calendars: bool = Field(False, alias="LOCAL_CALENDARS")
 
