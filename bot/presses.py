@@ -22,7 +22,7 @@ from core.money import Money
 from core.payments import collect
 from core.payments.gateway import GatewayRefused, GatewayUnknown
 from tools import cancellations as cancellation_tools
-from tools import cart, payments, search
+from tools import cart, payments, planning, search
 from tools import changes as change_tools
 from tools import trips as trip_tools
 from tools.outcome import Desk
@@ -242,14 +242,15 @@ def _other_days(desk: Desk, listed: Listing, ask: Ask, error: SoldOut) -> Parts:
                 "day": day,
             }
         )
-    items.append(button("see_alternatives", "alternatives", product_id=listed.id))
+    others = planning.like(desk, listed.id, ask.local_date, ask.end_date, ask.units)
+    items += [] if others else [button("see_alternatives", "alternatives", product_id=listed.id)]
     told = {
         "type": "event",
         "event": "sold_out",
         "facts": {"title": listed.product.title, "message": error.message, "free": free},
         "actions": [],
     }
-    return [told, {"type": "quick_replies", "items": items}]
+    return [told, *others, {"type": "quick_replies", "items": items}]
 
 
 def _details(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
@@ -335,6 +336,14 @@ def _alternatives(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, A
         parts.append({**part, "items": others})
     told = "alternatives" if parts and parts[0]["items"] else "no_alternatives"
     return [{"type": "event", "event": told, "facts": {"title": listed.product.title}, "actions": []}, *parts]
+
+
+def _take_plan(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+    """A whole plan into the cart, line by line; what is gone meanwhile comes back with what is like it."""
+    done = planning.put_in_cart(desk, params["asks"], params.get("units") or {"ADULT": 1})
+    missed = "; ".join(f"{one['title']} ({one['why']})" for one in done.data["missed"])
+    name, facts = ("plan_partly", {"message": missed}) if missed else ("plan_taken", {})
+    return [{"type": "event", "event": name, "facts": facts, "actions": []}, *done.parts]
 
 
 def _book_again(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
@@ -476,6 +485,7 @@ VERBS: Mapping[str, Verb] = {
     "paid": _paid,
     "pay_balance": _pay_balance,
     "alternatives": _alternatives,
+    "take_plan": _take_plan,
     "book_again": _book_again,
     "quote": _add,  # as buttons of earlier versions say it
     "accept_offer": _accept_offer,

@@ -21,6 +21,7 @@ from core.db import Database
 from core.engine import Engine
 from core.errors import Invalid
 from core.payments.gateway import Gateway
+from core.rates import read_rates
 from core.settings import Rules
 
 if TYPE_CHECKING:
@@ -46,7 +47,13 @@ def build(settings: Settings, gateway: Gateway | None = None) -> House:
     bus = Bus()
     database.listen(bus.announced)
     ids = partner_ids(settings)
-    rules = replace(Rules(), public_url=settings.base_url, local_calendars=settings.local_calendars, partner_ids=ids)
+    rules = replace(
+        Rules(),
+        public_url=settings.base_url,
+        local_calendars=settings.local_calendars,
+        partner_ids=ids,
+        rates=read_rates(settings.rates_file),
+    )
     engine = Engine(db=database, gateway=gateway or choose_gateway(settings), clock=now, rules=rules)
     return House(settings, engine, bus)
 

@@ -339,6 +339,69 @@ def _proposal(words: Words, part: Part) -> list[Wire]:
     return [summary]
 
 
+def _plan(words: Words, part: Part) -> list[Wire]:
+    """One way to spend the days: the bed, then a group a day with times, ways and free hours, and what it comes to."""
+    currency = part["currency"]
+    groups: list[Wire] = []
+    if part["stay"]:
+        groups.append({"title": words.say("plan", "stay"), "lines": [_stop(words, part["stay"], currency)]})
+    for one in part["days"]:
+        lines = [_stop(words, stop, currency) for stop in one["stops"]]
+        free = ", ".join(words.say("plan", "free", first=first, last=last) for first, last in one["gaps"])
+        lines += [{"label": free, "amount": ""}] if free else []
+        groups.append({"title": words.day(one["date"]), "lines": lines or [{"label": words.say("plan", "nothing"), "amount": ""}]})
+    note = [words.say("plan", "estimate")]
+    if part["budget"]:
+        name = "budget_about" if part["about"] else "budget"
+        left = words.price(part["budget"] - part["total"], currency)
+        note.insert(0, words.say("plan", name, budget=words.price(part["budget"], currency), left=left))
+    return [
+        {
+            "type": "summary",
+            "title": words.say("plan", "title", n=part["n"], style=words.say("plan", part["style"])),
+            "groups": groups,
+            "total": {"label": words.say("cart", "total"), "amount": words.price(part["total"], currency)},
+            "note": "\n".join(note),
+            "buttons": [words.button(part["button"], "primary")],
+        }
+    ]
+
+
+def _stop(words: Words, stop: Mapping[str, Any], currency: str) -> Wire:
+    times = f"{stop['start']}\u2013{stop['until']}" if stop["until"] else stop["start"] or ""
+    if stop["end_date"]:
+        times = words.when(stop)
+    elif not times:
+        times = words.say("plan", "any_time")
+    way = words.say("plan", "way", minutes=stop["minutes"], km=stop["km"]) if stop["minutes"] is not None else ""
+    asked = words.say("cards", "badge_request") if stop["booking_type"] == "REQUEST" else ""
+    detail = " \u00b7 ".join(shown for shown in (times, way, asked) if shown)
+    return {"label": stop["title"], "detail": detail, "amount": words.price(stop["amount"], currency)}
+
+
+def _comparison(words: Words, part: Part) -> list[Wire]:
+    """Two or three things beside each other: the same facts in the same order for each."""
+    groups = [{"title": one["title"], "lines": _columns(words, one)} for one in part["items"]]
+    buttons = [{**words.button(one["button"]), "label": words.say("plan", "take", title=one["title"])} for one in part["items"]]
+    return [{"type": "summary", "title": words.say("plan", "compare"), "groups": groups, "buttons": buttons}]
+
+
+def _columns(words: Words, one: Mapping[str, Any]) -> list[Wire]:
+    price = words.price(one["amount"], one["currency"]) if one["amount"] is not None else words.say("cart", "on_quote_price")
+    if one["amount"] is not None and not one["exact"]:
+        price = words.say("cards", "from", price=price)
+    rated = one["rating_tenths"]
+    facts = [
+        ("price", price if one["free"] else words.say("plan", "not_free", price=price)),
+        ("rating", f"{rated / 10:.1f} ({one['rating_count']})" if rated else "\u2013"),
+        ("length", _duration(one["duration_minutes"])),
+        ("starts", ", ".join(one["starts"][:4])),
+        ("conditions", "; ".join(policy_lines(words, one["tiers"]))),
+        ("booking", words.say("cards", BADGES[one["booking_type"]][0])),
+    ]
+    return [{"label": words.say("plan", name), "amount": value} for name, value in facts if value]
+
+
 def _cancellation(words: Words, part: Part) -> list[Wire]:
     """What cancelling gives back, before anybody decides."""
     currency = part["currency"]
@@ -772,6 +835,8 @@ DRAWERS: Mapping[str, Callable[[Words, Part], list[Wire]]] = {
     "days": _days,
     "cart": _cart,
     "proposal": _proposal,
+    "plan": _plan,
+    "comparison": _comparison,
     "cancellation": _cancellation,
     "change": _change,
     "price": _price,

@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     # partners: a TOML file of ours with their ids, one table a partner
     affiliates_file: Path | None = Field(None, alias="AFFILIATES_FILE")
 
+    # rates for estimates in other currencies: a TOML file like core/rates.toml
+    rates_file: Path | None = Field(None, alias="RATES_FILE")
+
     # messengers
     telegram_bot_token: SecretStr | None = Field(None, alias="TELEGRAM_BOT_TOKEN")
     telegram_api_url: str = Field("", alias="TELEGRAM_API_URL")  # a stand-in, or a Bot API server of your own

@@ -13,13 +13,14 @@ from weakref import WeakValueDictionary
 
 import structlog
 
+from bot import alternatives
 from bot.turn import run_turn
 from channels import delivery, inbox, mirror
 from channels.bus import Bus
 from channels.calendars import pull
 from channels.delivery import deliver
 from channels.messengers import Messengers
-from core import calendars, conversations, counters, handoff, jobs, requests
+from core import bookings, calendars, conversations, counters, handoff, jobs, requests
 from core.engine import Engine
 from core.errors import Busy, CoreError, NotFound
 from core.jobs import Job
@@ -52,6 +53,7 @@ HANDLERS: Mapping[str, Handler] = {
     gateway_inbox.LOOK: lambda engine, _given: gateway_inbox.look(engine),
     "request.deadline": lambda engine, given: requests.expire_due(engine, given["request_id"]),
     "deliver": lambda engine, _given: deliver(engine),
+    bookings.OTHERS: lambda engine, given: alternatives.offer(engine, given["booking_id"]),
     calendars.JOB: lambda engine, given: pull(engine, given["feed_id"]),
     counters.JOB: lambda engine, _given: counters.run(engine),
     "mirror": lambda engine, given: mirror.mirror(engine, given["conversation_id"]),

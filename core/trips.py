@@ -29,6 +29,7 @@ FACTS = {
     "time_from": str,  # HH:MM, the earliest that would do
     "arrive_by": str,  # HH:MM, of a ride
     "preferences": list,
+    "outline": dict,  # {"brief": what a plan was asked for, "plans": [[what each puts into the cart]]}
     "shown": list,  # [{"n": 1, "product_id": ..., "title": ...}] as last offered
     "shown_in": str,  # the run of a turn they were offered in
     "focus": str,  # the product talked about

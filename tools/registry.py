@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from core.db import fingerprint
 from core.errors import CoreError, Fenced
-from tools import affiliates, availability, cancellations, cart, changes, handoff, payments, pricing, requests, search, trips
+from tools import affiliates, availability, cancellations, cart, changes, handoff, payments, planning, pricing, requests, search, trips
 from tools.outcome import Desk, Outcome
 
 Access = Literal["READ", "WRITE"]
@@ -82,6 +82,10 @@ TRAVELER: tuple[Tool, ...] = (
     Tool(cart.change_cart_line, "WRITE", again=True, takes_away=True),
     Tool(cart.remove_from_cart, "WRITE", again=True, takes_away=True),
     Tool(cart.use_promo_code, "WRITE", again=True),
+    Tool(planning.plan_trip, "READ"),
+    Tool(planning.take_plan, "WRITE"),
+    Tool(planning.compare_offers, "READ"),
+    Tool(planning.find_alternatives, "READ"),
     Tool(payments.propose_checkout, "WRITE", again=True),
     Tool(payments.check_payment, "READ"),
     Tool(payments.pay_balance, "WRITE", again=True),
