@@ -7,6 +7,7 @@ again after a crash goes on from there, and the traveler sees one answer.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, messag
 
 from bot import memory
 from bot.context import Turn
+from bot.languages import detect
 from core import conversations, handoff
 from core.engine import Actor, Engine
 from core.errors import Fenced
@@ -81,6 +83,10 @@ def _prepare(engine: Engine, row: Any, owner: str) -> tuple[Turn, list[BaseMessa
         turn_id=row.id,
         epoch=row.epoch,
     )
+    wanted = detect("\n".join(words)) if conversation.locale.split("-")[0] == "en" else None
+    if wanted not in (None, "en"):
+        with contextlib.suppress(Fenced):  # a person took over; they see what was written
+            conversations.speak(engine, actor, str(wanted))
     turn = Turn(
         desk=Desk(engine, actor, run=owner),
         facts=memory.snapshot(engine, actor, row.from_seq),

@@ -175,6 +175,8 @@ def _card_price(words: Words, item: Mapping[str, Any]) -> Wire:
             if nights
             else words.say("cards", "for_party", party=party)
         )
+        if item.get("about"):
+            note = words.say("cards", "about", price=words.price(item["about"]["amount"], item["about"]["currency"]), note=note)
         return {"price": words.price(item["amount"], item["currency"]), "price_note": note}
     if item.get("from_amount") is not None and item.get("per") != "QUOTE":
         per = f"per_{str(item.get('per', 'person')).lower()}"
@@ -400,6 +402,44 @@ def _columns(words: Words, one: Mapping[str, Any]) -> list[Wire]:
         ("booking", words.say("cards", BADGES[one["booking_type"]][0])),
     ]
     return [{"label": words.say("plan", name), "amount": value} for name, value in facts if value]
+
+
+def _memory(words: Words, part: Part) -> list[Wire]:
+    """Everything we know of the trip and its traveler, so that it can be put right."""
+    trip = [_known(words, name, value) for name, value in part["trip"].items()]
+    you = [_known(words, name, part[name]) for name in ("name", "email", "language") if part[name]]
+    kept = [_known(words, name, value) for name, value in part["kept"].items()]
+    none = {"label": words.say("memory", "nothing" if part["remembers"] else "off"), "amount": ""}
+    groups = [
+        {"title": words.say("memory", "trip"), "lines": trip or [{"label": words.say("memory", "nothing"), "amount": ""}]},
+        {"title": words.say("memory", "you"), "lines": you},
+        {"title": words.say("memory", "kept"), "lines": kept or [none]},
+    ]
+    buttons = [words.button(raw) for raw in part["buttons"]]
+    return [
+        {
+            "type": "summary",
+            "title": words.say("memory", "title"),
+            "groups": groups,
+            "note": words.say("memory", "note"),
+            "buttons": buttons,
+        }
+    ]
+
+
+def _known(words: Words, name: str, value: Any) -> Wire:
+    shown = str(value)
+    if name == "party":
+        shown = words.party(value)
+    elif name == "budget":
+        shown = f"{value['amount']} {value['currency']}"
+    elif name in ("start_date", "end_date"):
+        shown = words.day(value)
+    elif name == "must":
+        shown = "; ".join(", ".join(tags) for tags in value.values())
+    elif isinstance(value, list):
+        shown = ", ".join(str(one) for one in value)
+    return {"label": words.say("memory", name), "amount": shown}
 
 
 def _cancellation(words: Words, part: Part) -> list[Wire]:
@@ -837,6 +877,7 @@ DRAWERS: Mapping[str, Callable[[Words, Part], list[Wire]]] = {
     "proposal": _proposal,
     "plan": _plan,
     "comparison": _comparison,
+    "memory": _memory,
     "cancellation": _cancellation,
     "change": _change,
     "price": _price,

@@ -13,7 +13,21 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from core.db import fingerprint
 from core.errors import CoreError, Fenced
-from tools import affiliates, availability, cancellations, cart, changes, handoff, payments, planning, pricing, requests, search, trips
+from tools import (
+    affiliates,
+    availability,
+    cancellations,
+    cart,
+    changes,
+    handoff,
+    memory,
+    payments,
+    planning,
+    pricing,
+    requests,
+    search,
+    trips,
+)
 from tools.outcome import Desk, Outcome
 
 Access = Literal["READ", "WRITE"]
@@ -93,6 +107,10 @@ TRAVELER: tuple[Tool, ...] = (
     Tool(changes.propose_change, "WRITE", again=True),
     Tool(cancellations.propose_cancellation, "WRITE", again=True),
     Tool(trips.note_trip, "WRITE", again=True),
+    Tool(memory.show_memory, "READ"),
+    Tool(memory.forget_facts, "WRITE", again=True, takes_away=True),
+    Tool(memory.set_language, "WRITE", again=True),
+    Tool(memory.set_currency, "WRITE", again=True),
     Tool(trips.ask_traveler, "WRITE", again=True, for_chat=True),
     Tool(trips.suggest_replies, "READ", for_chat=True),
     Tool(affiliates.find_partner_links, "WRITE", again=True),

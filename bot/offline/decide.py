@@ -25,6 +25,7 @@ from bot.offline.paying import look_for_payment, tell_total
 from bot.offline.plan import Step, do, say
 from bot.offline.planning import wide
 from bot.offline.pointing import asked_about
+from bot.offline.remembering import about_us
 from bot.offline.scene import Scene, Script, trip_days
 from bot.offline.state import resolved
 from bot.offline.talk import ideas, show_help, unclear
@@ -61,7 +62,7 @@ def _script(scene: Scene) -> Script:
         latest=date.fromisoformat(scene.trip["start_date"]) if scene.trip.get("start_date") else None,
         topic=scene.trip.get("kind"),
     )
-    if (whole := wide(scene, goals)) is not None:
+    if (whole := wide(scene, goals) or about_us(scene, goals)) is not None:
         return (yield from whole)
     told: list[str] = []
     trip = dict(scene.trip)
