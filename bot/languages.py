@@ -21,6 +21,6 @@ def detect(text: str) -> str | None:
     said = set(re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)?", text.lower()))
     counted = sorted(((len(said & words), name) for name, words in SETS.items()), reverse=True)
     (most, best), (next_most, _) = counted[0], counted[1]
-    if re.search(r"[¿¡]", text) and len(said & SETS["es"]) > len(said & SETS["en"]):
+    if re.search(r"[¿¡]", text) and len(said & SETS["es"]) >= len(said & SETS["en"]):
         return "es"  # nobody else writes these
     return best if most >= FEW and most > next_most else None

@@ -17,6 +17,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, messag
 from bot import memory
 from bot.context import Turn
 from bot.languages import detect
+from bot.links import Sieve, without_links
 from core import conversations, handoff
 from core.engine import Actor, Engine
 from core.errors import Fenced
@@ -100,18 +101,22 @@ async def _drive(agent: Any, turn: Turn, messages: Sequence[BaseMessage], mid: s
     """Run the graph to its end; pieces of text go out by the id of the message they belong to, from the start again where
     another model took over."""
     final: list[BaseMessage] = []
-    current, offset = None, 0
+    current, offset, sieve = None, 0, Sieve()
     async for part in agent.astream({"messages": list(messages)}, context=turn, stream_mode=["messages", "values"], version="v2"):
         if part["type"] == "values":
             final = part["data"]["messages"]
             continue
         chunk, about = part["data"]
-        if about.get("langgraph_node") != "model" or not isinstance(chunk, AIMessage) or not chunk.text:
+        if about.get("langgraph_node") != "model" or not isinstance(chunk, AIMessage):
             continue
         if chunk.id != current:
-            current, offset = chunk.id, 0
-        say(conversation_id, {"mid": mid, "offset": offset, "text": chunk.text})
-        offset += len(chunk.text)
+            current, offset, sieve = chunk.id, 0, Sieve()
+        piece = sieve.pass_on(chunk.text)
+        if getattr(chunk, "chunk_position", "last") == "last":
+            piece += sieve.rest()
+        if piece:
+            say(conversation_id, {"mid": mid, "offset": offset, "text": piece})
+            offset += len(piece)
     return final
 
 
@@ -120,7 +125,7 @@ def _final_text(new: Sequence[BaseMessage], turn: Turn) -> str:
     last = new[-1] if new else None
     ours = {kept["data"].get("id") for kept in turn.recorded}
     if isinstance(last, AIMessage) and last.text and last.id in ours:
-        return last.text
+        return without_links(last.text)
     return read("apology")
 
 
