@@ -85,6 +85,9 @@ HOW_PAY = (
     "When you confirm the total, I hold your places and give you a link to a secure payment page; you pay by card there. "
     "Requests are paid only after the provider has said yes, and some restaurants are paid at the table."
 )
+NO_CARDS = (
+    "Please never write a card number here; I have removed it. You pay on the secure payment page after you have confirmed the total."
+)
 PERSON = "Of course. You can go on asking me meanwhile."
 POLICY_PERSON = "That needs a person, and I have told them what it is about."
 TRIPS = "Here is what you have booked and asked for:"

@@ -13,6 +13,7 @@ from bot.offline.numbers import normal
 from bot.offline.plan import do
 from bot.offline.scene import Scene, Script
 from bot.offline.tongues import tongue
+from core.redact import REMOVED
 
 KNOWS = re.compile(
     r"\bwhat (?:do|did|have) you (?:know|remember|noted?|saved|stored|got)\b.{0,12}\b(?:about|of|on|so far)\b|\bwhat you know about (?:me|us|my|our)\b"
@@ -37,6 +38,8 @@ SHOWN_IN = re.compile(
 
 def about_us(scene: Scene, goals: Sequence[Goal]) -> Script | None:
     """The script of such a wish, or None for every other sentence."""
+    if REMOVED in scene.words or REMOVED in scene.said:
+        return _never_here()  # a card number was typed, and is gone already
     text, plain = normal(scene.words), normal(scene.said or scene.words)
     named = SWITCH.search(_folded(plain))
     if named and (code := NAMED.get(named["name"]) or (named["name"] if len(named["name"]) == 2 else "")):
@@ -52,6 +55,11 @@ def about_us(scene: Scene, goals: Sequence[Goal]) -> Script | None:
     if spoken not in (None, "en") and tongue(str(spoken)) is None and not any(goal.city and goal.kind for goal in goals):
         return _not_ours()
     return None
+
+
+def _never_here() -> Script:
+    yield do("show_cart")
+    return phrases.NO_CARDS
 
 
 def _folded(text: str) -> str:
