@@ -90,7 +90,9 @@ class FallBack(AgentMiddleware[Any, Turn]):
         self._rests_until = float("-inf")
 
     async def awrap_model_call(self, request: ModelRequest[Turn], handler: Handler) -> ModelResponse[Any]:
-        if time.monotonic() >= self._rests_until:
+        if request.runtime.context.used_up:
+            request.runtime.context.fallbacks.append("used_up")
+        elif time.monotonic() >= self._rests_until:
             try:
                 async with asyncio.timeout(self._timeout):
                     return await handler(request)

@@ -18,7 +18,7 @@ from bot import memory
 from bot.context import Turn
 from bot.languages import detect
 from bot.links import Sieve, without_links
-from core import conversations, handoff
+from core import conversations, handoff, usage
 from core.engine import Actor, Engine
 from core.errors import Fenced
 from prompts import read
@@ -77,6 +77,7 @@ def _prepare(engine: Engine, row: Any, owner: str) -> tuple[Turn, list[BaseMessa
     with engine.db.read() as tx:
         conversation = conversations.get(tx, row.conversation_id)
         words = conversations.waiting_text(tx, row)
+        used_up = usage.used_up(tx, engine.rules, row.conversation_id, engine.clock())
     actor = Actor(
         account_id=conversation.account_id,
         conversation_id=row.conversation_id,
@@ -93,6 +94,7 @@ def _prepare(engine: Engine, row: Any, owner: str) -> tuple[Turn, list[BaseMessa
         facts=memory.snapshot(engine, actor, row.from_seq),
         record=lambda replies: conversations.record_reply(engine, row.id, owner, replies),
         recorded=list(row.replies),
+        used_up=used_up,
     )
     return turn, memory.history(engine, row.conversation_id), words
 

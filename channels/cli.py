@@ -8,6 +8,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,6 +114,19 @@ def _parser() -> argparse.ArgumentParser:
     revoke = about.add_parser("revoke", help="from now on a token opens nothing")
     revoke.add_argument("program", metavar="ID", help="as `traveloure mcp list` shows it")
     revoke.set_defaults(command=_mcp_revoke)
+
+    evaluate = commands.add_parser("eval", help="the written conversations against the configured model (from a checkout; docs/evals.md)")
+    evaluate.add_argument("names", nargs="*", metavar="NAME", help="only these (default: all in tests/evals/scenarios)")
+    evaluate.add_argument("--tries", type=int, default=1, help="how often each has to hold (default 1)")
+    evaluate.add_argument(
+        "--most", type=Decimal, default=Decimal(2), help="stop once so much is spent, at MODEL_PRICE_IN and MODEL_PRICE_OUT (default 2)"
+    )
+    evaluate.add_argument("--out", type=Path, default=Path("var/eval"), help="where the report and the transcripts of failures go")
+    evaluate.set_defaults(command=_eval)
+
+    usage = commands.add_parser("usage", help="the live model's tokens and cost, by conversation")
+    usage.add_argument("--days", type=int, default=30, help="how far back (default 30)")
+    usage.set_defaults(command=_usage)
 
     reconcile = commands.add_parser("reconcile", help="compare the ledger, our rows and the payment service; say every difference")
     reconcile.add_argument("--days", type=int, default=30, help="how far back (default 30)")
@@ -281,6 +295,55 @@ def _mcp_revoke(given: argparse.Namespace, settings: Settings) -> int:
         account = programs.take_back(house.engine, Actor("", role="operator", channel="cli"), given.program)
         print(f"The token of {given.program} opens nothing any more ({account}).")
         return 0
+
+
+def _eval(given: argparse.Namespace, settings: Settings) -> int:
+    """0 where every conversation held, 1 where one failed or the cap was reached before the last."""
+    import importlib
+    import json
+
+    from channels.main import model_choice
+
+    if given.tries < 1:
+        raise Stop("--tries has to be at least 1.")
+    if not (Path.cwd() / "tests" / "evals" / "scenarios").is_dir():
+        raise Stop("Run this in a checkout: the conversations are in tests/evals/scenarios.")
+    sys.path.insert(0, str(Path.cwd()))
+    run = importlib.import_module("tests.evals.run")
+    choice = model_choice(settings)
+    prices = settings.model_price_in, settings.model_price_out
+    if choice.api_key is not None and not any(prices):
+        raise Stop("Set MODEL_PRICE_IN and MODEL_PRICE_OUT (for a million tokens), so that the cost can be capped.")
+    print(f"Against {choice.model if choice.api_key else 'the offline planner'}.", file=sys.stderr)
+    try:
+        report = run.run(
+            choice, names=given.names, tries=given.tries, most=given.most, prices=prices, told=lambda line: print(line, file=sys.stderr)
+        )
+    except FileNotFoundError as error:
+        raise Stop(f"Nobody wrote that conversation: {error.filename}") from None
+    run.write(report, given.out)
+    print(json.dumps(report.as_json()))
+    return 0 if report.passed == report.asked else 1
+
+
+def _usage(given: argparse.Namespace, settings: Settings) -> int:
+    from datetime import timedelta
+
+    from core import usage
+
+    if given.days < 1:
+        raise Stop("--days has to be at least 1.")
+    with closing(_ready(settings)) as house:
+        since = house.engine.clock() - timedelta(days=given.days)
+        with house.engine.db.read() as tx:
+            used, rows = usage.tokens(tx, since), usage.by_conversation(tx, since)
+    for conversation_id, into, out in rows:
+        print(
+            f"{conversation_id}  {into:>10,} in  {out:>9,} out  {usage.cost((into, out), settings.model_price_in, settings.model_price_out):.4f}"
+        )
+    spent = usage.cost(used, settings.model_price_in, settings.model_price_out)
+    print(f"{used[0]:,} input and {used[1]:,} output tokens in {given.days} days: {spent:.4f} at the configured prices.", file=sys.stderr)
+    return 0
 
 
 def _reconcile(given: argparse.Namespace, settings: Settings) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +33,11 @@ class Settings(BaseSettings):
     openai_model: str = Field("gpt-5-mini", alias="OPENAI_MODEL")
     openai_timeout: float = Field(20.0, alias="OPENAI_TIMEOUT", gt=0)
     openai_responses: bool = Field(False, alias="OPENAI_USE_RESPONSES")
+    openai_temperature: float | None = Field(None, alias="OPENAI_TEMPERATURE", ge=0, le=2)
+    model_tokens_a_day: int = Field(0, alias="MODEL_TOKENS_A_DAY", ge=0)
+    model_tokens_a_day_each: int = Field(400_000, alias="MODEL_TOKENS_A_DAY_EACH", ge=0)
+    model_price_in: Decimal = Field(Decimal(0), alias="MODEL_PRICE_IN", ge=0)  # of a million input tokens, for the accounts
+    model_price_out: Decimal = Field(Decimal(0), alias="MODEL_PRICE_OUT", ge=0)
 
     # money
     stripe_secret_key: SecretStr | None = Field(None, alias="STRIPE_SECRET_KEY")
