@@ -69,6 +69,8 @@ def serving(planner: OfflinePlanner) -> Iterator[str]:
             body = "".join(f"data: {json.dumps(piece)}\n\n" for piece in pieces) + "data: [DONE]\n\n"
             self.send_response(200)
             self.send_header("content-type", "text/event-stream")
+            self.send_header("content-length", str(len(body.encode())))
+            self.send_header("connection", "close")
             self.end_headers()
             self.wfile.write(body.encode())
 
