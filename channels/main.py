@@ -22,11 +22,13 @@ from core.db import Database
 from core.engine import Engine
 from core.errors import Invalid
 from core.payments.gateway import Gateway
+from core.rates import read_rates
 from core.settings import Rules
 
 if TYPE_CHECKING:
     from fastapi import APIRouter, FastAPI
 
+    from bot.models import ModelChoice
     from channels.mail.compose import MailComposer
     from channels.mail.deliver import MailDoor
     from channels.messengers import Messengers
@@ -53,7 +55,15 @@ def build(settings: Settings, gateway: Gateway | None = None) -> House:
     bus = Bus()
     database.listen(bus.announced)
     ids = partner_ids(settings)
-    rules = replace(Rules(), public_url=settings.base_url, local_calendars=settings.local_calendars, partner_ids=ids)
+    rules = replace(
+        Rules(),
+        public_url=settings.base_url,
+        local_calendars=settings.local_calendars,
+        partner_ids=ids,
+        rates=read_rates(settings.rates_file),
+        model_tokens_a_day=settings.model_tokens_a_day,
+        model_tokens_a_day_each=settings.model_tokens_a_day_each,
+    )
     engine = Engine(db=database, gateway=gateway or choose_gateway(settings), clock=now, rules=rules)
     return House(settings, engine, bus)
 
@@ -89,25 +99,34 @@ def _local(settings: Settings) -> str:
     return f"http://127.0.0.1:{settings.port}"
 
 
-def traveler_agent(house: House, *, pace: float = 0.0) -> Any:
-    """The graph that answers travelers: the live model with the offline planner behind it, or the planner alone."""
-    from bot.agent import build_agent
-    from bot.models import ModelChoice, live_model
-    from bot.offline.model import OfflineModel
-    from bot.offline.planner import OfflinePlanner
-    from prompts import read
+def model_choice(settings: Settings) -> ModelChoice:
+    """Which model the settings name; without a key none, and the offline planner talks."""
+    from bot.models import ModelChoice
 
-    settings = house.settings
     key = settings.openai_api_key
-    choice = ModelChoice(
+    return ModelChoice(
         api_key=key.get_secret_value() if key else None,
         base_url=settings.openai_base_url,
         model=settings.openai_model,
         timeout=settings.openai_timeout,
         responses=settings.openai_responses,
+        temperature=settings.openai_temperature,
     )
+
+
+def traveler_agent(house: House, *, pace: float = 0.0) -> Any:
+    """The graph that answers travelers: the live model with the offline planner behind it, or the planner alone."""
+    from bot.agent import build_agent
+    from bot.models import live_model
+    from bot.offline.model import OfflineModel
+    from bot.offline.planner import OfflinePlanner
+    from prompts import read
+
+    settings = house.settings
     offline = OfflineModel(planner=OfflinePlanner(house.engine), pace=pace)
-    return build_agent("traveler", live_model(choice) or offline, offline, read("traveler"), timeout=settings.openai_timeout)
+    return build_agent(
+        "traveler", live_model(model_choice(settings)) or offline, offline, read("traveler"), timeout=settings.openai_timeout
+    )
 
 
 def telegram_door(settings: Settings) -> TelegramDoor | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,17 +34,28 @@ class Settings(BaseSettings):
     openai_model: str = Field("gpt-5-mini", alias="OPENAI_MODEL")
     openai_timeout: float = Field(20.0, alias="OPENAI_TIMEOUT", gt=0)
     openai_responses: bool = Field(False, alias="OPENAI_USE_RESPONSES")
+    openai_temperature: float | None = Field(None, alias="OPENAI_TEMPERATURE", ge=0, le=2)
+    model_tokens_a_day: int = Field(0, alias="MODEL_TOKENS_A_DAY", ge=0)
+    model_tokens_a_day_each: int = Field(400_000, alias="MODEL_TOKENS_A_DAY_EACH", ge=0)
+    model_price_in: Decimal = Field(Decimal(0), alias="MODEL_PRICE_IN", ge=0)  # of a million input tokens, for the accounts
+    model_price_out: Decimal = Field(Decimal(0), alias="MODEL_PRICE_OUT", ge=0)
 
     # money
     stripe_secret_key: SecretStr | None = Field(None, alias="STRIPE_SECRET_KEY")
     stripe_publishable_key: str = Field("", alias="STRIPE_PUBLISHABLE_KEY")
     stripe_webhook_secret: SecretStr | None = Field(None, alias="STRIPE_WEBHOOK_SECRET")
 
+    # the token a program on this machine gives `traveloure mcp`
+    mcp_token: SecretStr | None = Field(None, alias="TRAVELOURE_MCP_TOKEN")
+
     # calendars of providers: whether one may be on this very machine
     local_calendars: bool = Field(False, alias="LOCAL_CALENDARS")
 
     # partners: a TOML file of ours with their ids, one table a partner
     affiliates_file: Path | None = Field(None, alias="AFFILIATES_FILE")
+
+    # rates for estimates in other currencies: a TOML file like core/rates.toml
+    rates_file: Path | None = Field(None, alias="RATES_FILE")
 
     # messengers
     telegram_bot_token: SecretStr | None = Field(None, alias="TELEGRAM_BOT_TOKEN")

@@ -14,13 +14,14 @@ from weakref import WeakValueDictionary
 import structlog
 from structlog.contextvars import bind_contextvars
 
+from bot import alternatives
 from bot.turn import run_turn
 from channels import delivery, inbox, mirror
 from channels.bus import Bus
 from channels.calendars import pull
 from channels.delivery import deliver
 from channels.messengers import Messengers
-from core import calendars, conversations, counters, handoff, jobs, reminders, requests, signin
+from core import bookings, calendars, conversations, counters, handoff, jobs, reminders, requests, signin
 from core.engine import Engine
 from core.errors import Busy, CoreError, NotFound
 from core.jobs import Job
@@ -54,6 +55,7 @@ HANDLERS: Mapping[str, Handler] = {
     "webhook": lambda engine, given: gateway_inbox.work_event(engine, given["event_id"]),
     gateway_inbox.LOOK: lambda engine, _given: gateway_inbox.look(engine),
     "request.deadline": lambda engine, given: requests.expire_due(engine, given["request_id"]),
+    bookings.OTHERS: lambda engine, given: alternatives.offer(engine, given["booking_id"]),
     calendars.JOB: lambda engine, given: pull(engine, given["feed_id"]),
     signin.JOB: lambda engine, given: signin.send(engine, given["email"]),
     counters.JOB: lambda engine, _given: counters.run(engine),

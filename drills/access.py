@@ -56,6 +56,7 @@ ACCESS: dict[str, frozenset[str]] = {
             "GET /", "GET /favicon.ico", "GET /chat", "GET /pay/done", "GET /pay/back", "GET /healthz", "GET /readyz", "POST /chat/v1/session",
             "POST /chat/v1/sign-out", "GET /signin", "POST /signin", "GET /signin/{token}", "POST /signin/{token}", "GET /signout", "POST /signout", "GET /api/openapi.json",
             "GET /api/docs", "GET /calendars/{token}.ics", "GET /r/{link_id}", "GET /mail/off/{token}", "POST /mail/off/{token}", "POST /mail/off/{token}/on",
+            "GET /confirm/{token}", "POST /confirm/{token}",  # signed for one proposal; the address is the key
         ),
         EVERYBODY,
     ),
@@ -69,6 +70,7 @@ ACCESS: dict[str, frozenset[str]] = {
         EVERYBODY,
     ),
     "GET /metrics": frozenset(),  # only with a token of its own
+    **dict.fromkeys(("GET /mcp", "POST /mcp", "DELETE /mcp"), frozenset()),  # only a program's own token
     "POST /webhooks/stripe": frozenset(),  # only what the payment service has signed
     **dict.fromkeys(
         ("POST /chat/v1/messages", "POST /chat/v1/person", "POST /chat/v1/typing", "GET /chat/v1/history", "GET /chat/v1/events", "POST /chat/v1/uploads"),
