@@ -90,7 +90,9 @@ class FallBack(AgentMiddleware[Any, Turn]):
         self._rests_until = float("-inf")
 
     async def awrap_model_call(self, request: ModelRequest[Turn], handler: Handler) -> ModelResponse[Any]:
-        if time.monotonic() >= self._rests_until:
+        if request.runtime.context.used_up:
+            request.runtime.context.fallbacks.append("used_up")
+        elif time.monotonic() >= self._rests_until:
             try:
                 async with asyncio.timeout(self._timeout):
                     return await handler(request)
@@ -136,8 +138,17 @@ def on_tool_error(error: Exception, _request: Any) -> str | None:
     return json.dumps({"ok": False, "error": "internal", "message": "That did not work just now. Offer to try again or a human expert."})
 
 
-def build_agent(role: str, model: BaseChatModel, offline: BaseChatModel, system_prompt: str, *, timeout: float) -> Any:
-    """The compiled graph of one role; costs some milliseconds, so it is built once a process."""
+def build_agent(
+    role: str,
+    model: BaseChatModel,
+    offline: BaseChatModel,
+    system_prompt: str,
+    *,
+    timeout: float,
+    tools: Sequence[registry.Tool] | None = None,
+) -> Any:
+    """The compiled graph of one role; costs some milliseconds, so it is built once a process. `tools` in place of the role's are for
+    drills that show what a guard is good for."""
     guards: Sequence[AgentMiddleware[Any, Turn]] = [
         Remember(),
         ShowFacts(),
@@ -150,7 +161,7 @@ def build_agent(role: str, model: BaseChatModel, offline: BaseChatModel, system_
     ]
     return create_agent(
         model,
-        [as_tool(tool) for tool in registry.tools_for(role)],
+        [as_tool(tool) for tool in (registry.tools_for(role) if tools is None else tools)],
         system_prompt=system_prompt,
         middleware=guards,
         context_schema=Turn,

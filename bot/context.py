@@ -24,4 +24,5 @@ class Turn:
     parts: list[Mapping[str, Any]] = field(default_factory=list)
     calls: int = 0
     models: list[str] = field(default_factory=list)
+    used_up: bool = False  # the day's tokens are gone: the offline planner answers
     fallbacks: list[str] = field(default_factory=list)

@@ -44,7 +44,7 @@ def snapshot(engine: Engine, actor: Actor, before_seq: int) -> dict[str, Any]:
         "weekday": f"{local:%A}",
         "time": f"{local:%H:%M}",
         "language": row.locale,
-        "trip": trip,
+        "trip": _short(trip),
         "cart": cart_for_model(cart),
         "bookings": [
             {
@@ -60,6 +60,12 @@ def snapshot(engine: Engine, actor: Actor, before_seq: int) -> dict[str, Any]:
         ],
         "lately": lately,
     }
+
+
+def _short(trip: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The trip without the lines of shown plans: how many there are is enough, taking one is by its number."""
+    outline = trip.get("outline")
+    return {**trip, "outline": {**outline, "plans": len(outline["plans"])}} if outline else trip
 
 
 def _lately(rows: Sequence[Any], before_seq: int) -> list[str]:

@@ -20,6 +20,7 @@ class ModelChoice:
     model: str = "gpt-5-mini"
     timeout: float = 20.0
     responses: bool = False
+    temperature: float | None = None  # None: the model's own
 
 
 def live_model(choice: ModelChoice) -> BaseChatModel | None:
@@ -56,6 +57,7 @@ def live_model(choice: ModelChoice) -> BaseChatModel | None:
         streaming=True,
         stream_usage=True,
         use_responses_api=choice.responses,
+        **({} if choice.temperature is None else {"temperature": choice.temperature}),
         stream_chunk_timeout=choice.timeout,
     )
 

@@ -13,7 +13,21 @@ from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from core import availability, bookings, cancellations, carts, changes, conversations, handoff, identities, offers, people, requests, trips
+from core import (
+    availability,
+    bookings,
+    cancellations,
+    carts,
+    changes,
+    conversations,
+    handoff,
+    identities,
+    offers,
+    people,
+    remembering,
+    requests,
+    trips,
+)
 from core.availability import Ask
 from core.catalogue import Listing, listing
 from core.engine import Actor, Engine
@@ -22,7 +36,7 @@ from core.money import Money
 from core.payments import collect
 from core.payments.gateway import GatewayRefused, GatewayUnknown
 from tools import cancellations as cancellation_tools
-from tools import cart, payments, search
+from tools import cart, memory, payments, planning, search
 from tools import changes as change_tools
 from tools import trips as trip_tools
 from tools.outcome import Desk
@@ -242,14 +256,15 @@ def _other_days(desk: Desk, listed: Listing, ask: Ask, error: SoldOut) -> Parts:
                 "day": day,
             }
         )
-    items.append(button("see_alternatives", "alternatives", product_id=listed.id))
+    others = planning.like(desk, listed.id, ask.local_date, ask.end_date, ask.units)
+    items += [] if others else [button("see_alternatives", "alternatives", product_id=listed.id)]
     told = {
         "type": "event",
         "event": "sold_out",
         "facts": {"title": listed.product.title, "message": error.message, "free": free},
         "actions": [],
     }
-    return [told, {"type": "quick_replies", "items": items}]
+    return [told, *others, {"type": "quick_replies", "items": items}]
 
 
 def _details(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
@@ -286,7 +301,7 @@ def _confirm(desk: Desk, params: Mapping[str, Any], fields: Mapping[str, Any]) -
             )
     if done["external"]:
         parts.append({"type": "event", "event": "book_on_partner", "facts": {"lines": done["external"]}, "actions": []})
-    return parts
+    return [*parts, *_may_we_remember(desk)]
 
 
 def _contact_form(engine: Engine, actor: Actor, params: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -335,6 +350,33 @@ def _alternatives(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, A
         parts.append({**part, "items": others})
     told = "alternatives" if parts and parts[0]["items"] else "no_alternatives"
     return [{"type": "event", "event": told, "facts": {"title": listed.product.title}, "actions": []}, *parts]
+
+
+def _remember(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+    """The traveler's own answer to whether they may be remembered."""
+    remembering.answer(desk.engine, desk.actor, on=bool(params.get("on")))
+    return [{"type": "event", "event": "remembers" if params.get("on") else "remembers_nothing", "facts": {}, "actions": []}]
+
+
+def _forget_trip(desk: Desk, _params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+    memory.forget_facts(desk, ["everything"])
+    return [{"type": "event", "event": "trip_forgotten", "facts": {}, "actions": []}]
+
+
+def _may_we_remember(desk: Desk) -> Parts:
+    """Asked once in a traveler's life with us, after the first thing they booked."""
+    if not remembering.ask_once(desk.engine, desk.actor):
+        return []
+    actions = [button("remember_me", "remember", on=True), button("do_not_remember", "remember", on=False)]
+    return [{"type": "event", "event": "may_we_remember", "facts": {}, "actions": actions}]
+
+
+def _take_plan(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+    """A whole plan into the cart, line by line; what is gone meanwhile comes back with what is like it."""
+    done = planning.put_in_cart(desk, params["asks"], params.get("units") or {"ADULT": 1})
+    missed = "; ".join(f"{one['title']} ({one['why']})" for one in done.data["missed"])
+    name, facts = ("plan_partly", {"message": missed}) if missed else ("plan_taken", {})
+    return [{"type": "event", "event": name, "facts": facts, "actions": []}, *done.parts]
 
 
 def _book_again(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
@@ -476,6 +518,9 @@ VERBS: Mapping[str, Verb] = {
     "paid": _paid,
     "pay_balance": _pay_balance,
     "alternatives": _alternatives,
+    "take_plan": _take_plan,
+    "remember": _remember,
+    "forget_trip": _forget_trip,
     "book_again": _book_again,
     "quote": _add,  # as buttons of earlier versions say it
     "accept_offer": _accept_offer,

@@ -7,6 +7,7 @@ again after a crash goes on from there, and the traveler sees one answer.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,9 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, messag
 
 from bot import memory
 from bot.context import Turn
-from core import conversations, handoff
+from bot.languages import detect
+from bot.links import Sieve, without_links
+from core import conversations, handoff, usage
 from core.engine import Actor, Engine
 from core.errors import Fenced
 from prompts import read
@@ -74,6 +77,7 @@ def _prepare(engine: Engine, row: Any, owner: str) -> tuple[Turn, list[BaseMessa
     with engine.db.read() as tx:
         conversation = conversations.get(tx, row.conversation_id)
         words = conversations.waiting_text(tx, row)
+        used_up = usage.used_up(tx, engine.rules, row.conversation_id, engine.clock())
     actor = Actor(
         account_id=conversation.account_id,
         conversation_id=row.conversation_id,
@@ -81,11 +85,16 @@ def _prepare(engine: Engine, row: Any, owner: str) -> tuple[Turn, list[BaseMessa
         turn_id=row.id,
         epoch=row.epoch,
     )
+    wanted = detect("\n".join(words)) if conversation.locale.split("-")[0] == "en" else None
+    if wanted not in (None, "en"):
+        with contextlib.suppress(Fenced):  # a person took over; they see what was written
+            conversations.speak(engine, actor, str(wanted))
     turn = Turn(
         desk=Desk(engine, actor, run=owner),
         facts=memory.snapshot(engine, actor, row.from_seq),
         record=lambda replies: conversations.record_reply(engine, row.id, owner, replies),
         recorded=list(row.replies),
+        used_up=used_up,
     )
     return turn, memory.history(engine, row.conversation_id), words
 
@@ -94,18 +103,22 @@ async def _drive(agent: Any, turn: Turn, messages: Sequence[BaseMessage], mid: s
     """Run the graph to its end; pieces of text go out by the id of the message they belong to, from the start again where
     another model took over."""
     final: list[BaseMessage] = []
-    current, offset = None, 0
+    current, offset, sieve = None, 0, Sieve()
     async for part in agent.astream({"messages": list(messages)}, context=turn, stream_mode=["messages", "values"], version="v2"):
         if part["type"] == "values":
             final = part["data"]["messages"]
             continue
         chunk, about = part["data"]
-        if about.get("langgraph_node") != "model" or not isinstance(chunk, AIMessage) or not chunk.text:
+        if about.get("langgraph_node") != "model" or not isinstance(chunk, AIMessage):
             continue
         if chunk.id != current:
-            current, offset = chunk.id, 0
-        say(conversation_id, {"mid": mid, "offset": offset, "text": chunk.text})
-        offset += len(chunk.text)
+            current, offset, sieve = chunk.id, 0, Sieve()
+        piece = sieve.pass_on(chunk.text)
+        if getattr(chunk, "chunk_position", "last") == "last":
+            piece += sieve.rest()
+        if piece:
+            say(conversation_id, {"mid": mid, "offset": offset, "text": piece})
+            offset += len(piece)
     return final
 
 
@@ -114,7 +127,7 @@ def _final_text(new: Sequence[BaseMessage], turn: Turn) -> str:
     last = new[-1] if new else None
     ours = {kept["data"].get("id") for kept in turn.recorded}
     if isinstance(last, AIMessage) and last.text and last.id in ours:
-        return last.text
+        return without_links(last.text)
     return read("apology")
 
 

@@ -27,12 +27,28 @@ YES = {
         )
     ),
     "es": frozenset(
-        ("si", "sí", "si por favor", "sí por favor", "confirmo", "sí confirmo", "si confirmo", "confirmar", "resérvalo", "reservalo")
+        (
+            "si",
+            "sí",
+            "sí resérvalo",
+            "si reservalo",
+            "sí adelante",
+            "si adelante",
+            "adelante",
+            "si por favor",
+            "sí por favor",
+            "confirmo",
+            "sí confirmo",
+            "si confirmo",
+            "confirmar",
+            "resérvalo",
+            "reservalo",
+        )
     ),
 }
 
 
 def is_exact_yes(text: str, locale: str = "en") -> bool:
     """ "Yes, please!" is one; "Yes, please. And for three nights" is not."""
-    plain = re.sub(r"\s+", " ", re.sub(r"[.,!'\u2019]", "", text.strip().lower())).strip()
+    plain = re.sub(r"\s+", " ", re.sub(r"[.,!\u00a1'\u2019]", "", text.strip().lower())).strip()
     return plain in YES["en"] or plain in YES.get(locale.split("-")[0], ())

@@ -1,4 +1,4 @@
-"""The command line: traveloure demo | serve | worker | chat | migrate | catalog | backup | restore | verify-slots | doctor."""
+"""The command line: traveloure demo | serve | worker | chat | mcp | migrate | catalog | backup | restore | verify-slots | doctor."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,6 +101,35 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--new", action="store_true", help="make a traveler's account for this e-mail address first")
     token.set_defaults(command=_token)
 
+    programs = commands.add_parser("mcp", help="serve the tools to another assistant over standard input and output (docs/mcp.md)")
+    programs.set_defaults(command=_mcp)
+    about = programs.add_subparsers(metavar="ACTION")
+    give = about.add_parser("give", help="a token with which a program acts for one account in one role, shown only once")
+    give.add_argument("account", metavar="ACCOUNT", help="an account's id, or its e-mail address")
+    give.add_argument("--role", default="traveler", choices=("traveler", "provider"))
+    give.add_argument("--label", default="", help="what the program is, for the list")
+    give.add_argument("--new", action="store_true", help="make a traveler's account for this e-mail address first")
+    give.set_defaults(command=_mcp_give)
+    shown = about.add_parser("list", help="the programs of an account")
+    shown.add_argument("account", metavar="ACCOUNT")
+    shown.set_defaults(command=_mcp_list)
+    revoke = about.add_parser("revoke", help="from now on a token opens nothing")
+    revoke.add_argument("program", metavar="ID", help="as `traveloure mcp list` shows it")
+    revoke.set_defaults(command=_mcp_revoke)
+
+    evaluate = commands.add_parser("eval", help="the written conversations against the configured model (from a checkout; docs/evals.md)")
+    evaluate.add_argument("names", nargs="*", metavar="NAME", help="only these (default: all in tests/evals/scenarios)")
+    evaluate.add_argument("--tries", type=int, default=1, help="how often each has to hold (default 1)")
+    evaluate.add_argument(
+        "--most", type=Decimal, default=Decimal(2), help="stop once so much is spent, at MODEL_PRICE_IN and MODEL_PRICE_OUT (default 2)"
+    )
+    evaluate.add_argument("--out", type=Path, default=Path("var/eval"), help="where the report and the transcripts of failures go")
+    evaluate.set_defaults(command=_eval)
+
+    usage = commands.add_parser("usage", help="the live model's tokens and cost, by conversation")
+    usage.add_argument("--days", type=int, default=30, help="how far back (default 30)")
+    usage.set_defaults(command=_usage)
+
     reconcile = commands.add_parser("reconcile", help="compare the ledger, our rows and the payment service; say every difference")
     reconcile.add_argument("--days", type=int, default=30, help="how far back (default 30)")
     reconcile.set_defaults(command=_reconcile)
@@ -148,6 +178,12 @@ def _demo(given: argparse.Namespace, settings: Settings) -> int:
             print(f"  {who:<28} {link}")
         if settings.telegram_bot_token is None:
             print(f"  {'Telegram, played here':<28} {base}/telegram-local/")
+        if settings.slack_bot_token is None:
+            print(f"  {'Slack, played here':<28} {base}/slack-local/")
+        if settings.smtp_url is None:
+            print(f"  {'Mail, read and answered here':<28} {base}/mail-local/")
+        if settings.twilio_token is None:
+            print(f"  {'Text messages, played here':<28} {base}/sms-local/")
         print("\nEach sign-in link works once; start again for new ones. Try saying:")
         for line in TRY:
             print(f"  \u201c{line}\u201d")
@@ -226,6 +262,106 @@ def _token(given: argparse.Namespace, settings: Settings) -> int:
         print(f"For {account}, good for a year, shown only now:", file=sys.stderr)
         print(secret)
         return 0
+
+
+def _mcp(_given: argparse.Namespace, settings: Settings) -> int:
+    import asyncio
+    from contextlib import redirect_stdout
+
+    from channels.mcp.stdio import serve
+
+    if settings.mcp_token is None:
+        raise Stop("Set TRAVELOURE_MCP_TOKEN to a token; `traveloure mcp give ACCOUNT` makes one.")
+    with redirect_stdout(sys.stderr):  # standard output speaks the protocol and nothing else
+        house = _ready(settings)
+    with closing(house):
+        asyncio.run(serve(house, settings.mcp_token.get_secret_value()))
+    return 0
+
+
+def _mcp_give(given: argparse.Namespace, settings: Settings) -> int:
+    from core import people, programs
+    from core.engine import Actor
+
+    with closing(_ready(settings)) as house:
+        account = people.sign_up(house.engine, given.account) if given.new else people.find_account(house.engine, given.account)
+        operator = Actor("", role="operator", channel="cli")
+        program, token = programs.give(house.engine, operator, account, role=given.role, label=given.label)
+        print(f"Program {program} acts for {account} as {given.role}, for 180 days. The token, shown only now:", file=sys.stderr)
+        print(token)
+        return 0
+
+
+def _mcp_list(given: argparse.Namespace, settings: Settings) -> int:
+    from core import people, programs
+
+    with closing(_ready(settings)) as house:
+        account = people.find_account(house.engine, given.account)
+        with house.engine.db.read() as tx:
+            found = programs.listed(tx, account)
+    for one in found:
+        print(f"{one['id']}  {one['role']:<9} {one['since']:%Y-%m-%d} to {one['until']:%Y-%m-%d}  {one['label']}")
+    print(f"{len(found)} programs act for {account}.", file=sys.stderr)
+    return 0
+
+
+def _mcp_revoke(given: argparse.Namespace, settings: Settings) -> int:
+    from core import programs
+    from core.engine import Actor
+
+    with closing(_ready(settings)) as house:
+        account = programs.take_back(house.engine, Actor("", role="operator", channel="cli"), given.program)
+        print(f"The token of {given.program} opens nothing any more ({account}).")
+        return 0
+
+
+def _eval(given: argparse.Namespace, settings: Settings) -> int:
+    """0 where every conversation held, 1 where one failed or the cap was reached before the last."""
+    import importlib
+    import json
+
+    from channels.main import model_choice
+
+    if given.tries < 1:
+        raise Stop("--tries has to be at least 1.")
+    if not (Path.cwd() / "tests" / "evals" / "scenarios").is_dir():
+        raise Stop("Run this in a checkout: the conversations are in tests/evals/scenarios.")
+    sys.path.insert(0, str(Path.cwd()))
+    run = importlib.import_module("tests.evals.run")
+    choice = model_choice(settings)
+    prices = settings.model_price_in, settings.model_price_out
+    if choice.api_key is not None and not any(prices):
+        raise Stop("Set MODEL_PRICE_IN and MODEL_PRICE_OUT (for a million tokens), so that the cost can be capped.")
+    print(f"Against {choice.model if choice.api_key else 'the offline planner'}.", file=sys.stderr)
+    try:
+        report = run.run(
+            choice, names=given.names, tries=given.tries, most=given.most, prices=prices, told=lambda line: print(line, file=sys.stderr)
+        )
+    except FileNotFoundError as error:
+        raise Stop(f"Nobody wrote that conversation: {error.filename}") from None
+    run.write(report, given.out)
+    print(json.dumps(report.as_json()))
+    return 0 if report.passed == report.asked else 1
+
+
+def _usage(given: argparse.Namespace, settings: Settings) -> int:
+    from datetime import timedelta
+
+    from core import usage
+
+    if given.days < 1:
+        raise Stop("--days has to be at least 1.")
+    with closing(_ready(settings)) as house:
+        since = house.engine.clock() - timedelta(days=given.days)
+        with house.engine.db.read() as tx:
+            used, rows = usage.tokens(tx, since), usage.by_conversation(tx, since)
+    for conversation_id, into, out in rows:
+        print(
+            f"{conversation_id}  {into:>10,} in  {out:>9,} out  {usage.cost((into, out), settings.model_price_in, settings.model_price_out):.4f}"
+        )
+    spent = usage.cost(used, settings.model_price_in, settings.model_price_out)
+    print(f"{used[0]:,} input and {used[1]:,} output tokens in {given.days} days: {spent:.4f} at the configured prices.", file=sys.stderr)
+    return 0
 
 
 def _reconcile(given: argparse.Namespace, settings: Settings) -> int:

@@ -13,11 +13,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from channels.message import Outgoing
+from channels.message import WITH_FILES, Outgoing
 from channels.phrases import phrase
 from channels.render import Words, wire
-from core import bookings, handoff, requests
-from core.schema import account, booking, booking_request, conversation, message, message_ref, provider
+from core import bookings, handoff, itinerary, links, requests
+from core.schema import account, booking, booking_request, conversation, message, message_ref, place, provider
 
 STATUS_EVENTS = (
     "request_sent",
@@ -75,6 +75,7 @@ class Composer:
             "payout_sent": self._payout,
             "payouts_state": self._payout_state,
             "desk.card": self._desk_card,
+            "letter": self._letter,
         }
 
     def __call__(self, tx: Connection, row: Row[Any]) -> Sequence[Outgoing]:
@@ -123,13 +124,34 @@ class Composer:
         if not subject:
             return [made]
         shown = _shown(tx, out, subject)
+        papers = self._papers(tx, out, row, event)
         if shown is None:
-            return [Outgoing(parts, subject=subject, version=event, conversation_id=conversation_id, seq=seq, locale=home.locale)]
+            first = Outgoing(parts, subject=subject, version=event, conversation_id=conversation_id, seq=seq, locale=home.locale)
+            return [first, *papers]
         ping = [{"type": "text", "text": str(parts[0].get("title") or parts[0].get("text") or "")}]
         edit = Outgoing(
             parts, op="edit", replaces=shown, subject=subject, version=event, conversation_id=conversation_id, seq=seq, locale=home.locale
         )
-        return [edit, Outgoing(ping, reply_to=shown, conversation_id=conversation_id, locale=home.locale)]
+        return [edit, Outgoing(ping, reply_to=shown, conversation_id=conversation_id, locale=home.locale), *papers]
+
+    def _papers(self, tx: Connection, out: Row[Any], row: Row[Any], event: str) -> list[Outgoing]:
+        """The vouchers of what has just been confirmed, as files, where the traveler is alone with us."""
+        if event not in ("booking_confirmed", "request_approved") or out.channel not in WITH_FILES or not _is_private(tx, out):
+            return []
+        facts = row.data["parts"][0]["facts"]
+        ids = [one["booking_id"] for one in facts.get("bookings") or [facts] if one.get("booking_id")]
+        booked = tx.execute(select(booking).where(booking.c.id.in_(ids), booking.c.status == "CONFIRMED").order_by(booking.c.id)).all()
+        return [
+            Outgoing(
+                op="voucher",
+                about={
+                    "facts": itinerary.voucher(tx, one),
+                    "url": f"{self._base_url}{links.voucher_path(tx, one)}",
+                    "at": row.created_at,
+                },
+            )
+            for one in booked
+        ]
 
     def _page(self, tx: Connection, out: Row[Any]) -> list[Outgoing]:
         """Another card of an answer, in the place of the one that is shown."""
@@ -252,7 +274,15 @@ class Composer:
         lines += [words.say("request", "wish", note=facts["requests"])] if facts.get("requests") else []
         lines += [words.say("request", "wish", note=facts["reason"])] if facts.get("reason") else []
         part = {"type": "status", "tone": tone, "title": words.say("request", title), "text": "", "lines": lines, "buttons": []}
-        return [Outgoing([part], locale=words.locale)]
+        return [Outgoing([part], subject=f"letter:{facts['booking_id']}" if facts.get("booking_id") else "", locale=words.locale)]
+
+    def _letter(self, tx: Connection, out: Row[Any]) -> list[Outgoing]:
+        """What a guest writes about a booking; an answer to it goes back to them."""
+        facts, words = out.content["facts"], self.words(out.content.get("locale", "en"))
+        title = words.say("request", "letter_title", name=facts.get("traveler") or "\u2013")
+        lines = [booking_line(words, facts), words.say("request", "letter_how")]
+        part = {"type": "status", "tone": "info", "title": title, "text": facts["text"], "lines": lines, "buttons": []}
+        return [Outgoing([part], subject=f"letter:{facts['booking_id']}", locale=words.locale)]
 
     def _payout(self, tx: Connection, out: Row[Any]) -> list[Outgoing]:
         facts, words = out.content["facts"], self.words(out.content.get("locale", "en"))
@@ -336,6 +366,12 @@ def _without_buttons(parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]
                 ]
             shown.append(bare)
     return shown or [{"type": "text", "text": "\u2026"}]
+
+
+def _is_private(tx: Connection, out: Row[Any]) -> bool:
+    channel, workspace, chat_id, thread_id = out.lane.split(":", 3)
+    here = (place.c.channel == channel, place.c.workspace == workspace, place.c.chat_id == chat_id, place.c.thread_id == thread_id)
+    return tx.execute(select(place.c.kind).where(*here)).scalar_one_or_none() == "private"
 
 
 def booking_line(words: Words, one: Mapping[str, Any]) -> str:

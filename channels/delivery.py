@@ -2,7 +2,7 @@
 
 A row is claimed before its first call and every call that was made is counted before the next one, so a process that
 dies leaves at most one call of which nobody knows whether it arrived: that one is `uncertain`, and is made again only
-where seeing it twice does no harm. Mail and SMS, where nothing is configured, are caught and shown on a page.
+where seeing it twice does no harm. Mail that no door takes is caught and shown on a page.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import structlog
@@ -52,7 +53,11 @@ class Unsure(Exception):
 
 
 class Unreachable(Exception):
-    """It certainly did not arrive, and may the next time."""
+    """It certainly did not arrive, and may the next time: after each of `waits` (seconds), where the platform has its own habits."""
+
+    def __init__(self, cause: str = "", *, waits: Sequence[float] = ()) -> None:
+        super().__init__(cause)
+        self.waits = waits
 
 
 class Door(Protocol):
@@ -73,19 +78,29 @@ Compose = Callable[[Connection, Row[Any]], Sequence[Outgoing]]
 Landed = Callable[[Connection, Row[Any], str], None]  # an act of a door (a topic made) with what came back
 
 
-def deliver(engine: Engine) -> int:
-    """Take every mail and SMS that is due; returns how many. No server is configured for them, so they are caught."""
+def deliver(engine: Engine, lanes: Mapping[str, Callable[[str], str]] = MappingProxyType({})) -> int:
+    """Put every mail and SMS that is due into the lane of its recipient; returns how many were due.
+
+    `lanes` names the lane of an address for each channel that has a door. What has none is caught.
+    """
     now = engine.clock()
     with engine.db.write() as tx:
         due = tx.execute(
-            select(outbound.c.id)
+            select(outbound.c.id, outbound.c.channel, outbound.c.address)
             .where(outbound.c.state == "queued", outbound.c.lane == "", outbound.c.not_before <= now)
             .order_by(outbound.c.id)
             .limit(BATCH)
         ).all()
-        if due:
-            ids = [row.id for row in due]
-            tx.execute(update(outbound).where(outbound.c.id.in_(ids)).values(state="caught", attempts=outbound.c.attempts + 1))
+        caught = [row.id for row in due if row.channel not in lanes]
+        if caught:
+            tx.execute(update(outbound).where(outbound.c.id.in_(caught)).values(state="caught", attempts=outbound.c.attempts + 1))
+        for row in due:
+            if row.channel in lanes:
+                lane = lanes[row.channel](row.address)
+                tx.execute(update(outbound).where(outbound.c.id == row.id).values(lane=lane))
+                jobs.enqueue(tx, "send", {"lane": lane}, run_at=now, now=now, dedupe=f"send:{lane}"[:200])
+        if len(due) == BATCH:
+            jobs.enqueue(tx, "deliver", {}, run_at=now, now=now, dedupe="deliver")
         return len(due)
 
 
@@ -198,8 +213,9 @@ class Courier:
                 await asyncio.to_thread(self._again, row, lane, at, pause.seconds, str(pause), counts=False)
                 return False
             except Unreachable as error:
-                wait = min(LONGEST_WAIT, 1.0 * 2**row.attempts)
-                return await asyncio.to_thread(self._again, row, lane, at, wait, str(error), counts=True)
+                tries = len(error.waits) + 1 if error.waits else TRIES
+                wait = error.waits[min(row.attempts, len(error.waits)) - 1] if error.waits else min(LONGEST_WAIT, 1.0 * 2**row.attempts)
+                return await asyncio.to_thread(self._again, row, lane, at, wait, str(error), counts=True, tries=tries)
             except Unsure as error:
                 if call.twice:
                     return await asyncio.to_thread(self._again, row, lane, at, 1.0, str(error), counts=True)
@@ -223,8 +239,8 @@ class Courier:
         """One call is done (or may be): count it, keep what shows what, and close the row with the last one."""
         now = self._engine.clock()
         with self._engine.db.write() as tx:
-            before = tx.execute(select(outbound.c.error).where(outbound.c.id == row.id)).scalar_one()
-            error = unsure[:500] or before
+            kept = tx.execute(select(outbound.c.error, outbound.c.state).where(outbound.c.id == row.id)).one()
+            error = unsure[:500] or kept.error
             values: dict[str, Any] = {"progress": at + 1, "error": error}
             if external_id:
                 values["external_id"] = external_id
@@ -235,13 +251,14 @@ class Courier:
             if out.op == "edit" and not unsure:
                 _shows_now(tx, row, out)
             if at + 1 >= total:
-                values |= {"state": "uncertain" if error else "sent", "leased_until": None}
+                settled = kept.state != "sending"  # the platform has told what became of it before it answered the call
+                values |= {"leased_until": None} if settled else {"state": "uncertain" if error else "sent", "leased_until": None}
             self._set(tx, row, **values)
 
-    def _again(self, row: Any, lane: str, at: int, seconds: float, error: str, *, counts: bool) -> bool:
+    def _again(self, row: Any, lane: str, at: int, seconds: float, error: str, *, counts: bool, tries: int = TRIES) -> bool:
         now = self._engine.clock()
         attempts = row.attempts if counts else row.attempts - 1
-        if attempts >= TRIES:
+        if attempts >= tries:
             self._fail(row, error)
             return True
         due = now + timedelta(seconds=seconds)

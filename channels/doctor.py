@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from channels.mail.deliver import Server
 from channels.settings import Settings
 from core.db import Database
 from core.errors import CoreError
@@ -32,7 +33,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _address(settings)
     yield from _telegram(settings)
     yield from _slack(settings)
-    yield Finding("note", "mail", "No mail server is configured: messages are caught and shown on the operator's page.")
+    yield _mail(settings)
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
@@ -55,6 +56,20 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield Finding("problem", "database", f"{shown} does not answer: {type(error).__name__}. Check DATABASE_URL.")
     finally:
         database.close()
+
+
+def _mail(settings: Settings) -> Finding:
+    if settings.smtp_url is None:
+        return Finding(
+            "note", "mail", "No mail server (SMTP_URL): the demo shows mail at /mail-local, a server keeps it on the operator's page."
+        )
+    try:
+        server = Server.read(settings.smtp_url.get_secret_value())
+    except ValueError as error:
+        return Finding("problem", "mail", f"SMTP_URL cannot be used: {error}.")
+    if settings.mail_webhook_secret is None:
+        return Finding("note", "mail", f"Mail goes out by {server.host}; answers do not come in until MAIL_WEBHOOK_SECRET is set.")
+    return Finding("ok", "mail", f"Mail goes out by {server.host}, and answers come in at /webhooks/mail.")
 
 
 def _model(settings: Settings) -> Finding:

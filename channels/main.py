@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import socket
 import tomllib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -21,18 +22,27 @@ from core.db import Database
 from core.engine import Engine
 from core.errors import Invalid
 from core.payments.gateway import Gateway
+from core.rates import read_rates
 from core.settings import Rules
 
 if TYPE_CHECKING:
     from fastapi import APIRouter, FastAPI
 
+    from bot.models import ModelChoice
+    from channels.mail.compose import MailComposer
+    from channels.mail.deliver import MailDoor
     from channels.messengers import Messengers
     from channels.slack.deliver import SlackDoor
+    from channels.sms.compose import SmsComposer
+    from channels.sms.deliver import Account, SmsDoor
     from channels.telegram.deliver import TelegramDoor
     from channels.worker import Worker
 
 SANDBOX_PATH = "/stripe-local"
 TELEGRAM_PATH = "/telegram-local"
+SLACK_PATH = "/slack-local"
+MAIL_PATH = "/mail-local"
+SMS_PATH = "/sms-local"
 log = structlog.get_logger()
 
 
@@ -46,7 +56,15 @@ def build(settings: Settings, gateway: Gateway | None = None) -> House:
     bus = Bus()
     database.listen(bus.announced)
     ids = partner_ids(settings)
-    rules = replace(Rules(), public_url=settings.base_url, local_calendars=settings.local_calendars, partner_ids=ids)
+    rules = replace(
+        Rules(),
+        public_url=settings.base_url,
+        local_calendars=settings.local_calendars,
+        partner_ids=ids,
+        rates=read_rates(settings.rates_file),
+        model_tokens_a_day=settings.model_tokens_a_day,
+        model_tokens_a_day_each=settings.model_tokens_a_day_each,
+    )
     engine = Engine(db=database, gateway=gateway or choose_gateway(settings), clock=now, rules=rules)
     return House(settings, engine, bus)
 
@@ -82,25 +100,34 @@ def _local(settings: Settings) -> str:
     return f"http://127.0.0.1:{settings.port}"
 
 
-def traveler_agent(house: House, *, pace: float = 0.0) -> Any:
-    """The graph that answers travelers: the live model with the offline planner behind it, or the planner alone."""
-    from bot.agent import build_agent
-    from bot.models import ModelChoice, live_model
-    from bot.offline.model import OfflineModel
-    from bot.offline.planner import OfflinePlanner
-    from prompts import read
+def model_choice(settings: Settings) -> ModelChoice:
+    """Which model the settings name; without a key none, and the offline planner talks."""
+    from bot.models import ModelChoice
 
-    settings = house.settings
     key = settings.openai_api_key
-    choice = ModelChoice(
+    return ModelChoice(
         api_key=key.get_secret_value() if key else None,
         base_url=settings.openai_base_url,
         model=settings.openai_model,
         timeout=settings.openai_timeout,
         responses=settings.openai_responses,
+        temperature=settings.openai_temperature,
     )
+
+
+def traveler_agent(house: House, *, pace: float = 0.0) -> Any:
+    """The graph that answers travelers: the live model with the offline planner behind it, or the planner alone."""
+    from bot.agent import build_agent
+    from bot.models import live_model
+    from bot.offline.model import OfflineModel
+    from bot.offline.planner import OfflinePlanner
+    from prompts import read
+
+    settings = house.settings
     offline = OfflineModel(planner=OfflinePlanner(house.engine), pace=pace)
-    return build_agent("traveler", live_model(choice) or offline, offline, read("traveler"), timeout=settings.openai_timeout)
+    return build_agent(
+        "traveler", live_model(model_choice(settings)) or offline, offline, read("traveler"), timeout=settings.openai_timeout
+    )
 
 
 def telegram_door(settings: Settings) -> TelegramDoor | None:
@@ -124,6 +151,27 @@ def local_telegram(house: House) -> tuple[Any, TelegramDoor]:
     return sandbox, TelegramDoor(token, api_url=f"{_local(settings)}{TELEGRAM_PATH}", link_base=f"{settings.base_url}{TELEGRAM_PATH}/")
 
 
+def local_slack(house: House) -> tuple[Any, SlackDoor, str]:
+    """The stand-in with its workspace in the browser, the real door that talks to it over HTTP, and the secret it signs with."""
+    from channels.sandbox.slack.app import SlackSandbox
+    from channels.sandbox.slack.office import Office
+    from channels.sandbox.slack.world import World
+    from channels.slack.app import PATH
+    from channels.slack.deliver import SlackDoor
+
+    settings, secret = house.settings, secrets.token_hex(16)
+
+    def stopping() -> bool:
+        return house.bus.closed
+
+    world = World(bot_token=f"xoxb-local-{secrets.token_urlsafe(24)}", signing_secret=secret)
+    world.url = f"{_local(settings)}{PATH}"
+    routes = Office(world, prefix=SLACK_PATH, stopping=stopping).routes()
+    sandbox = SlackSandbox(world, base=f"{_local(settings)}{SLACK_PATH}", routes=routes, stopping=stopping)
+    link_base = f"{settings.base_url}{SLACK_PATH}/"
+    return sandbox, SlackDoor(world.bot_token, api_url=f"{_local(settings)}{SLACK_PATH}", link_base=link_base), secret
+
+
 def slack_door(settings: Settings) -> SlackDoor | None:
     """Off until there is a token. The libraries are loaded here and not before."""
     if settings.slack_bot_token is None:
@@ -139,10 +187,99 @@ def slack_door(settings: Settings) -> SlackDoor | None:
     )
 
 
+def mail_sender(settings: Settings) -> Any:
+    from channels.mail.render import Sender
+
+    return Sender(settings.mail_from, settings.mail_reply_domain) if settings.mail_from else Sender(reply_domain=settings.mail_reply_domain)
+
+
+def mail_door(settings: Settings) -> MailDoor | None:
+    """Off until there is a server; then what is due is caught. Raises Invalid for an address that is none."""
+    if settings.smtp_url is None:
+        return None
+    from channels.mail.deliver import MailDoor, Server
+
+    try:
+        server = Server.read(settings.smtp_url.get_secret_value())
+    except ValueError as error:
+        raise Invalid("SMTP_URL", f"SMTP_URL cannot be used: {error}.") from None
+    return MailDoor(server, mail_sender(settings))
+
+
+def local_mail(house: House) -> tuple[Any, MailDoor, Any]:
+    """The stand-in with its page, the real door that hands letters to it over SMTP, and what has to run beside them."""
+    from channels.mail.deliver import MailDoor, Server
+    from channels.sandbox.mail.app import MailSandbox
+    from channels.sandbox.mail.post import Post
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    post = Post(inbound=f"{_local(house.settings)}/webhooks/mail", secret=secrets.token_urlsafe(24))
+    door = MailDoor(Server("127.0.0.1", listener.getsockname()[1], tls="none"), mail_sender(house.settings))
+    return MailSandbox(post, prefix=MAIL_PATH), door, beside(lambda: post.run(listener), listener.close)
+
+
+def mail_composer(house: House) -> MailComposer:
+    from channels.compose import Composer
+    from channels.mail.compose import MailComposer
+
+    return MailComposer(house.settings.base_url, Composer(house.settings.base_url))
+
+
 def messengers(house: House, doors: Sequence[Any]) -> Messengers:
     from channels.messengers import Messengers
 
-    return Messengers(house, doors)
+    there = {one.channel for one in doors}
+    if not there & {"mail", "sms"}:
+        return Messengers(house, doors)
+    from channels.mail.address import lane_of
+
+    composers: dict[str, Any] = {"mail": mail_composer(house), "sms": sms_composer(house)}
+    return Messengers(house, doors, composers=composers, lanes={"mail": lane_of} if "mail" in there else {})
+
+
+def sms_account(settings: Settings) -> Account | None:
+    """Off until there is a token."""
+    if settings.twilio_token is None:
+        return None
+    from channels.sms.deliver import PUBLIC_API, Account
+
+    url = (settings.twilio_api_url or PUBLIC_API).rstrip("/")
+    return Account(settings.twilio_sid, settings.twilio_token.get_secret_value(), settings.twilio_from, url)
+
+
+def sms_door(settings: Settings) -> SmsDoor | None:
+    from channels.sms.deliver import SmsDoor
+
+    account = sms_account(settings)
+    return None if account is None else SmsDoor(account, settings.base_url)
+
+
+def sms_composer(house: House) -> SmsComposer:
+    from channels.compose import Composer
+    from channels.sms.compose import SmsComposer
+
+    return SmsComposer(Composer(house.settings.base_url))
+
+
+def _sms(house: House, routers: list[APIRouter], mounts: list[tuple[str, Any]], *, local: bool) -> list[Any]:
+    """The door for text messages: Twilio, or on the fresh machine its stand-in with a page that plays the phones."""
+    from channels.sms.deliver import Account, SmsDoor
+    from channels.sms.receive import PATH
+    from channels.sms.receive import router as incoming
+
+    settings = house.settings
+    account, door = sms_account(settings), sms_door(settings)
+    if account is None and local:
+        from channels.sandbox.sms.app import Network, SmsSandbox
+
+        base = f"{_local(settings)}{SMS_PATH}"
+        account = Account(f"AC{secrets.token_hex(16)}", secrets.token_hex(16), "+351300500100", base)
+        network = Network(account.sid, account.token, account.sender, inbound=f"{settings.base_url}{PATH}")
+        mounts.append((SMS_PATH, SmsSandbox(network, prefix=SMS_PATH)))
+        door = SmsDoor(account, settings.base_url, local=f"{settings.base_url}{SMS_PATH}/")
+    if account is not None:
+        routers.append(incoming(house, sms_composer(house), account))
+    return [door] if door is not None else []
 
 
 def worker(house: House, *, pace: float = 0.0, doors: Sequence[Any] = ()) -> Worker:
@@ -173,7 +310,7 @@ def joined(house: House) -> Iterator[None]:
 async def work(house: House) -> None:
     """A process that only works: the jobs and, where they are on without a webhook, Telegram's updates and Slack's events."""
     door, slack = telegram_door(house.settings), slack_door(house.settings)
-    doors = [one for one in (door, slack) if one is not None]
+    doors: list[Any] = [one for one in (door, slack, mail_door(house.settings), sms_door(house.settings)) if one is not None]
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(worker(house, doors=doors).run())
@@ -206,12 +343,24 @@ def web(house: House, *, works: bool = True, pace: float = 0.012, phone: bool = 
     if door is None and phone:
         local, door = local_telegram(house)
         mounts.append((TELEGRAM_PATH, local))
-    slack = slack_door(settings)
-    doors: list[Any] = [one for one in (door, slack) if one is not None]
-    routers.append(connect(house, {one.channel: one.link for one in doors}))
+    slack, played = slack_door(settings), None
+    if slack is None and phone:
+        played, slack, signing_secret = local_slack(house)
+        mounts.append((SLACK_PATH, played))
+    chats: list[Any] = [one for one in (door, slack) if one is not None]
+    phones = _sms(house, routers, mounts, local=phone)
+    lifespans += [closing(one.close) for one in phones]
+    routers.append(connect(house, {one.channel: one.link for one in (*chats, *phones)}))
+    doors = [*chats, *phones, *_mail(house, routers, lifespans, mounts, local=phone)]
     if slack is not None:
         lifespans.append(closing(slack.close))
-        _listen(house, slack, routers, lifespans, works=works)
+        if played is not None:
+            from channels.slack.app import SlackApp
+
+            routers.append(SlackApp(house, slack, signing_secret).router())
+            lifespans.append(beside(played.run))
+        else:
+            _listen(house, slack, routers, lifespans, works=works)
     if door is not None:
         lifespans.append(closing(door.close))
         secret = settings.telegram_webhook_secret
@@ -242,7 +391,24 @@ def web(house: House, *, works: bool = True, pace: float = 0.012, phone: bool = 
         lifespans.append(beside(sandbox.run, sandbox.close))
     if works:
         lifespans.append(beside(worker(house, pace=pace, doors=doors).run))
-    return create_app(house, lifespans=lifespans, mounts=mounts, routers=routers, onward=tuple(one.channel for one in doors))
+    return create_app(house, lifespans=lifespans, mounts=mounts, routers=routers, onward=tuple(one.channel for one in chats))
+
+
+def _mail(house: House, routers: list[APIRouter], lifespans: list[Any], mounts: list[tuple[str, Any]], *, local: bool) -> list[Any]:
+    """The door for letters: a server of one's own, or on the fresh machine the stand-in; and the way in for answers."""
+    from channels.mail.receive import router as incoming
+
+    door = mail_door(house.settings)
+    secret = house.settings.mail_webhook_secret
+    given = secret.get_secret_value() if secret is not None else ""
+    if door is None and local:
+        sandbox, door, running = local_mail(house)
+        mounts.append((MAIL_PATH, sandbox))
+        lifespans.append(running)
+        given = sandbox.post.secret
+    if given:
+        routers.append(incoming(house, mail_composer(house), given))
+    return [door] if door is not None else []
 
 
 def _listen(house: House, door: SlackDoor, routers: list[APIRouter], lifespans: list[Any], *, works: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 Kind = Literal["text", "press", "form", "command", "media", "edit", "joined", "blocked", "unblocked", "opened"]
 
 WITH_FORMS = frozenset({"slack"})  # doors that show a form as one: nothing is asked line by line there
+WITH_FILES = frozenset({"telegram"})  # doors that are sent the voucher as a file
 ROOTED = frozenset({"slack"})  # doors on which a topic is the thread under a message of ours, which is the desk's card
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import structlog
@@ -42,11 +43,24 @@ class LiveDoor(delivery.Door, Protocol):
 class Messengers:
     """All messengers of a house; none is a valid number."""
 
-    def __init__(self, house: House, doors: Sequence[LiveDoor] = ()) -> None:
+    def __init__(
+        self,
+        house: House,
+        doors: Sequence[LiveDoor] = (),
+        *,
+        composers: Mapping[str, delivery.Compose] = MappingProxyType({}),
+        lanes: Mapping[str, Callable[[str], str]] = MappingProxyType({}),
+    ) -> None:
+        """`composers` say what a row shows on doors that are no chats, `lanes` which lane an address there has."""
+        self._lanes = lanes
+        chats = Composer(house.settings.base_url)
+        self._composers = dict(composers)
         self._engine = house.engine
         self._doors = doors
         self._reception = Reception(house)
-        self._courier = delivery.Courier(house.engine, doors, Composer(house.settings.base_url), mirror.landed)
+        self._courier = delivery.Courier(
+            house.engine, doors, lambda tx, row: self._composers.get(row.channel, chats)(tx, row), mirror.landed
+        )
         self._drafts: dict[str, Draft] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -68,6 +82,9 @@ class Messengers:
             self._reception.handle(event, media)
 
         await asyncio.to_thread(inbox.work, self._engine, lane, owner, handle)
+
+    def deliver(self) -> int:
+        return delivery.deliver(self._engine, self._lanes)
 
     async def send(self, lane: str) -> None:
         await self._courier.run(lane)

@@ -6,7 +6,8 @@ event (a crash before it was ticked off), so every write is keyed by the event.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -24,7 +25,7 @@ from channels.message import Event
 from channels.phrases import phrase
 from channels.render import Words
 from channels.web import uploads
-from core import carts, conversations, handoff, identities, notices, offers, requests
+from core import carts, conversations, handoff, identities, letters, notices, offers, requests
 from core.engine import Actor
 from core.errors import AlreadyDecided, CoreError, Invalid, NotAllowed, NotFound, Refused
 from core.redact import plain, redact
@@ -38,6 +39,7 @@ from core.schema import (
     conversation,
     destination,
     message_ref,
+    outbound,
     place,
     provider,
 )
@@ -46,7 +48,9 @@ log = structlog.get_logger()
 
 NEAR_DEGREES = 1.5  # a shared location counts for a destination that is about 150 km away at most
 SHARED_VERBS = ("details", "alternatives", "cart", "say", "keep", "add", "quote", "human", "trips")  # what anybody in a group may press
-NAMES = {"telegram": "Telegram", "slack": "Slack"}
+NAMES = {"telegram": "Telegram", "slack": "Slack", "sms": "SMS"}
+CODE_IN_FRONT = re.compile(r"^#?TRV-[0-9A-Z]{6}[\s:,.-]*|^#[0-9A-Z]{4,8}[\s:,.-]*", re.IGNORECASE)
+BY_LETTER = ("mail", "sms")  # doors that only take answers to what we sent
 
 
 class Reception:
@@ -69,6 +73,8 @@ class Reception:
                 self._opened(event)
             case "press":
                 self._press(event)
+            case _ if event.channel in BY_LETTER:
+                self._by_letter(event)
             case "form":
                 self._form(event)
             case _ if not event.sender.person or (event.forwarded and self._at_desk(event)):
@@ -137,6 +143,7 @@ class Reception:
     def _say(self, event: Event, parts: Sequence[Mapping[str, Any]], name: str = "say", **more: Any) -> None:
         now = self._engine.clock()
         more |= {"hangs_on": event.hangs_on} if event.hangs_on else {}
+        more |= {"reply_to": event.message_id} if event.channel in BY_LETTER else {}
         with self._engine.db.write() as tx:
             mirror.tell(tx, lane=self._lane(event), key=f"{event.client_id}:{name}", parts=parts, now=now, **more)
 
@@ -401,6 +408,8 @@ class Reception:
         staff = self._provider(identity) if event.private else None
         if staff is not None and not event.forwarded and self._provider_words(event, staff):
             return
+        if identity.account_id == actor.account_id and not event.forwarded and self._answers_letter(event, actor):
+            return
         try:
             if identity.account_id == actor.account_id:
                 inbox.say(self._engine, actor, event.client_id, event.text)
@@ -436,6 +445,90 @@ class Reception:
         with self._engine.db.write() as tx:
             conversations.put_traveler_line(tx, self._actor(identity, here), mid, [part], now, wants_answer=False)
         self._text(event, "file_kept")
+
+    # answers by letter
+
+    def _by_letter(self, event: Event) -> None:
+        """An answer to something we sent: to a request, or to the other side of a booking. It opens no conversation of its own."""
+        if event.kind == "command":
+            self._link_phone(event) if event.command == "start" else self._text(event, "sms_help")
+            return
+        with self._engine.db.write() as tx:
+            identity = self._meet(tx, event)
+            if event.fields.get("stranger"):
+                identities.refused(tx, self._engine.clock(), identity, "answer", f"identity:{identity.id}")
+        if event.fields.get("stranger"):
+            self._text(event, "stranger")
+            return
+        if not event.text.strip():
+            self._text(event, "nothing_said")
+            return
+        staff = self._provider(identity)
+        if staff is not None and self._provider_words(event, staff):
+            return
+        if not self._guest_words(event):
+            self._text(event, "no_answer_here")
+
+    def _link_phone(self, event: Event) -> None:
+        """A phone that sent the words of a single-use link: what is urgent for this account comes there from now on."""
+        now = self._engine.clock()
+        try:
+            with self._engine.db.write() as tx:
+                identity = self._meet(tx, event)
+                done = identities.link(tx, identity, event.text, now)
+                name = tx.execute(select(account.c.display_name).where(account.c.id == done["account_id"])).scalar_one()
+                text = door_words("sms_linked", event.sender.locale, name=name or "you")
+                mirror.tell(tx, lane=self._lane(event), key=f"{event.client_id}:linked", parts=[{"type": "text", "text": text}], now=now)
+        except (NotAllowed, Refused) as error:
+            with self._engine.db.read() as tx:
+                again = tx.execute(select(outbound.c.id).where(outbound.c.key == f"{event.client_id}:linked")).first()
+            if again is None:  # the same event again, after a crash, is no second use
+                self._say(event, [{"type": "text", "text": error.message}])
+
+    def _guest_words(self, event: Event) -> bool:
+        """A traveler's answer to a mail about their booking goes to whom they booked with."""
+        subject = self._replied_subject(event)
+        if not subject.startswith("booking:"):
+            return False
+        with self._engine.db.read() as tx:
+            row = tx.execute(select(booking).where(booking.c.id == subject.removeprefix("booking:"))).one_or_none()
+        if row is None or str((row.contact or {}).get("email", "")).lower() != event.sender.name:
+            return False
+        self._write(event, lambda: letters.to_provider(self._engine, self._guest(row, event), row.id, event.text, key=event.client_id))
+        return True
+
+    def _answers_letter(self, event: Event, actor: Actor) -> bool:
+        """A traveler's reply, in a chat, to what their provider wrote after the booking."""
+        if not event.reply_to:
+            return False
+        with self._engine.db.read() as tx:
+            ref = tx.execute(
+                select(message_ref.c.conversation_id, message_ref.c.seq).where(
+                    message_ref.c.channel == event.channel,
+                    message_ref.c.workspace == event.workspace,
+                    message_ref.c.chat_id == event.chat_id,
+                    message_ref.c.external_id == event.reply_to,
+                )
+            ).one_or_none()
+            if ref is None or not ref.seq or ref.conversation_id != actor.conversation_id:
+                return False
+            line = next(iter(conversations.log_after(tx, ref.conversation_id, ref.seq - 1, limit=1)), None)
+        booking_id = next((part["letter"] for part in line.data.get("parts", ()) if part.get("letter")), "") if line is not None else ""
+        if not booking_id:
+            return False
+        self._write(event, lambda: letters.to_provider(self._engine, actor, booking_id, event.text, key=event.client_id))
+        return True
+
+    def _guest(self, row: Row[Any], event: Event) -> Actor:
+        return Actor(row.account_id, conversation_id=row.conversation_id, channel=event.channel)
+
+    def _write(self, event: Event, send: Callable[[], str]) -> None:
+        try:
+            name = send()
+        except CoreError as error:
+            self._say(event, [{"type": "text", "text": error.message}])
+            return
+        self._text(event, "letter_passed_on", name=name or "them")
 
     # a form, line by line
 
@@ -669,6 +762,11 @@ class Reception:
 
     def _provider_words(self, event: Event, staff: Actor) -> bool:
         """A provider's own words about a request; False where they are about something else."""
+        subject = self._replied_subject(event)
+        if subject.startswith("letter:"):
+            booking_id = subject.removeprefix("letter:")
+            self._write(event, lambda: letters.to_traveler(self._engine, staff, booking_id, event.text, key=event.client_id))
+            return True
         pending = requests.pending(self._engine, staff.provider_ids)
         threaded = self._replied_request(event)
         if threaded is not None:
@@ -679,6 +777,11 @@ class Reception:
         if len(named) == 1:
             self._answered(event, staff, named[0]["request_id"])
             return True
+        booked = self._booked_with(staff, code) if code and event.channel == "sms" else ""
+        if booked:  # a text answers nothing by itself, so it names the booking it is about
+            words = CODE_IN_FRONT.sub("", event.text).strip() or event.text
+            self._write(event, lambda: letters.to_traveler(self._engine, staff, booked, words, key=event.client_id))
+            return True
         if not pending:
             return False
         if len(pending) == 1:
@@ -687,9 +790,24 @@ class Reception:
         self._list_requests(event, staff, which=True)
         return True
 
+    def _booked_with(self, staff: Actor, code: str) -> str:
+        """The confirmed booking of these providers with that code; "" where there is none."""
+        mine = (
+            booking.c.reference.in_((code, f"TRV-{code}")),
+            booking.c.provider_id.in_(staff.provider_ids),
+            booking.c.status.in_(letters.OPEN),
+        )
+        with self._engine.db.read() as tx:
+            return str(tx.execute(select(booking.c.id).where(*mine)).scalar_one_or_none() or "")
+
     def _replied_request(self, event: Event) -> str | None:
+        subject = self._replied_subject(event)
+        return subject.removeprefix("request:") if subject.startswith("request:") else None
+
+    def _replied_subject(self, event: Event) -> str:
+        """What the message of ours was about that this answers; "" where it answers none."""
         if not event.reply_to:
-            return None
+            return ""
         with self._engine.db.read() as tx:
             subject = tx.execute(
                 select(message_ref.c.subject).where(
@@ -699,7 +817,7 @@ class Reception:
                     message_ref.c.external_id == event.reply_to,
                 )
             ).scalar_one_or_none()
-        return subject.removeprefix("request:") if subject and subject.startswith("request:") else None
+        return str(subject or "")
 
     def _answered(self, event: Event, staff: Actor, request_id: str) -> None:
         """Act alone only where every word was understood; otherwise read it back with buttons."""
@@ -827,8 +945,6 @@ class Reception:
 
     def _made_by(self, event: Event) -> bool:
         """Was this very press carried out before (a crash came between the act and its being ticked off)?"""
-        from core.schema import outbound
-
         with self._engine.db.read() as tx:
             known = tx.execute(select(outbound.c.id).where(outbound.c.key == f"{event.client_id}:decided")).first()
             answered = tx.execute(select(outbound.c.id).where(outbound.c.key == f"{event.client_id}:answer")).first()

@@ -175,6 +175,8 @@ def _card_price(words: Words, item: Mapping[str, Any]) -> Wire:
             if nights
             else words.say("cards", "for_party", party=party)
         )
+        if item.get("about"):
+            note = words.say("cards", "about", price=words.price(item["about"]["amount"], item["about"]["currency"]), note=note)
         return {"price": words.price(item["amount"], item["currency"]), "price_note": note}
     if item.get("from_amount") is not None and item.get("per") != "QUOTE":
         per = f"per_{str(item.get('per', 'person')).lower()}"
@@ -208,7 +210,7 @@ def _details(words: Words, part: Part) -> list[Wire]:
         lines.append(words.say("cards", "meeting_point", place=part["meeting_point"]))
     if part.get("min_age"):
         lines.append(words.say("cards", "min_age", age=part["min_age"]))
-    lines += _policy(words, part.get("tiers", ()))
+    lines += policy_lines(words, part.get("tiers", ()))
     buttons = [words.button(raw, "primary") for raw in part.get("buttons", ())]
     status: Wire = {
         "type": "status",
@@ -223,7 +225,7 @@ def _details(words: Words, part: Part) -> list[Wire]:
     return [status]
 
 
-def _policy(words: Words, tiers: Sequence[Mapping[str, int]]) -> list[str]:
+def policy_lines(words: Words, tiers: Sequence[Mapping[str, int]]) -> list[str]:
     shown = [
         words.say("cards", "free_cancellation", hours=tier["hours"])
         if tier["refund_bps"] == 10_000
@@ -268,7 +270,7 @@ def _line(words: Words, line: Mapping[str, Any], *, with_button: bool) -> Wire:
     if steps:
         detail += " \u00b7 " + ", ".join(f"{step['text']} {words.price(step['amount'], line['currency'])}" for step in steps[:3])
     if line.get("tiers") is not None and line["kind"] == "own":
-        detail += "\n" + "; ".join(_policy(words, line["tiers"]))
+        detail += "\n" + "; ".join(policy_lines(words, line["tiers"]))
     amount = words.say("cart", "on_quote_price") if line["how"] == "on_quote" else words.price(line["amount"], line["currency"])
     made: Wire = {"label": line["title"], "detail": detail, "amount": amount}
     if with_button and line.get("button"):
@@ -339,6 +341,107 @@ def _proposal(words: Words, part: Part) -> list[Wire]:
     if part["totals"]:
         summary["total"] = {"label": words.say("cart", "total"), "amount": _sum(words, part["totals"])}
     return [summary]
+
+
+def _plan(words: Words, part: Part) -> list[Wire]:
+    """One way to spend the days: the bed, then a group a day with times, ways and free hours, and what it comes to."""
+    currency = part["currency"]
+    groups: list[Wire] = []
+    if part["stay"]:
+        groups.append({"title": words.say("plan", "stay"), "lines": [_stop(words, part["stay"], currency)]})
+    for one in part["days"]:
+        lines = [_stop(words, stop, currency) for stop in one["stops"]]
+        free = ", ".join(words.say("plan", "free", first=first, last=last) for first, last in one["gaps"])
+        lines += [{"label": free, "amount": ""}] if free else []
+        groups.append({"title": words.day(one["date"]), "lines": lines or [{"label": words.say("plan", "nothing"), "amount": ""}]})
+    note = [words.say("plan", "estimate")]
+    if part["budget"]:
+        name = "budget_about" if part["about"] else "budget"
+        left = words.price(part["budget"] - part["total"], currency)
+        note.insert(0, words.say("plan", name, budget=words.price(part["budget"], currency), left=left))
+    return [
+        {
+            "type": "summary",
+            "title": words.say("plan", "title", n=part["n"], style=words.say("plan", part["style"])),
+            "groups": groups,
+            "total": {"label": words.say("cart", "total"), "amount": words.price(part["total"], currency)},
+            "note": "\n".join(note),
+            "buttons": [words.button(part["button"], "primary")],
+        }
+    ]
+
+
+def _stop(words: Words, stop: Mapping[str, Any], currency: str) -> Wire:
+    times = f"{stop['start']}\u2013{stop['until']}" if stop["until"] else stop["start"] or ""
+    if stop["end_date"]:
+        times = words.when(stop)
+    elif not times:
+        times = words.say("plan", "any_time")
+    way = words.say("plan", "way", minutes=stop["minutes"], km=stop["km"]) if stop["minutes"] is not None else ""
+    asked = words.say("cards", "badge_request") if stop["booking_type"] == "REQUEST" else ""
+    detail = " \u00b7 ".join(shown for shown in (times, way, asked) if shown)
+    return {"label": stop["title"], "detail": detail, "amount": words.price(stop["amount"], currency)}
+
+
+def _comparison(words: Words, part: Part) -> list[Wire]:
+    """Two or three things beside each other: the same facts in the same order for each."""
+    groups = [{"title": one["title"], "lines": _columns(words, one)} for one in part["items"]]
+    buttons = [{**words.button(one["button"]), "label": words.say("plan", "take", title=one["title"])} for one in part["items"]]
+    return [{"type": "summary", "title": words.say("plan", "compare"), "groups": groups, "buttons": buttons}]
+
+
+def _columns(words: Words, one: Mapping[str, Any]) -> list[Wire]:
+    price = words.price(one["amount"], one["currency"]) if one["amount"] is not None else words.say("cart", "on_quote_price")
+    if one["amount"] is not None and not one["exact"]:
+        price = words.say("cards", "from", price=price)
+    rated = one["rating_tenths"]
+    facts = [
+        ("price", price if one["free"] else words.say("plan", "not_free", price=price)),
+        ("rating", f"{rated / 10:.1f} ({one['rating_count']})" if rated else "\u2013"),
+        ("length", _duration(one["duration_minutes"])),
+        ("starts", ", ".join(one["starts"][:4])),
+        ("conditions", "; ".join(policy_lines(words, one["tiers"]))),
+        ("booking", words.say("cards", BADGES[one["booking_type"]][0])),
+    ]
+    return [{"label": words.say("plan", name), "amount": value} for name, value in facts if value]
+
+
+def _memory(words: Words, part: Part) -> list[Wire]:
+    """Everything we know of the trip and its traveler, so that it can be put right."""
+    trip = [_known(words, name, value) for name, value in part["trip"].items()]
+    you = [_known(words, name, part[name]) for name in ("name", "email", "language") if part[name]]
+    kept = [_known(words, name, value) for name, value in part["kept"].items()]
+    none = {"label": words.say("memory", "nothing" if part["remembers"] else "off"), "amount": ""}
+    groups = [
+        {"title": words.say("memory", "trip"), "lines": trip or [{"label": words.say("memory", "nothing"), "amount": ""}]},
+        {"title": words.say("memory", "you"), "lines": you},
+        {"title": words.say("memory", "kept"), "lines": kept or [none]},
+    ]
+    buttons = [words.button(raw) for raw in part["buttons"]]
+    return [
+        {
+            "type": "summary",
+            "title": words.say("memory", "title"),
+            "groups": groups,
+            "note": words.say("memory", "note"),
+            "buttons": buttons,
+        }
+    ]
+
+
+def _known(words: Words, name: str, value: Any) -> Wire:
+    shown = str(value)
+    if name == "party":
+        shown = words.party(value)
+    elif name == "budget":
+        shown = f"{value['amount']} {value['currency']}"
+    elif name in ("start_date", "end_date"):
+        shown = words.day(value)
+    elif name == "must":
+        shown = "; ".join(", ".join(tags) for tags in value.values())
+    elif isinstance(value, list):
+        shown = ", ".join(str(one) for one in value)
+    return {"label": words.say("memory", name), "amount": shown}
 
 
 def _cancellation(words: Words, part: Part) -> list[Wire]:
@@ -785,6 +888,9 @@ DRAWERS: Mapping[str, Callable[[Words, Part], list[Wire]]] = {
     "days": _days,
     "cart": _cart,
     "proposal": _proposal,
+    "plan": _plan,
+    "comparison": _comparison,
+    "memory": _memory,
     "cancellation": _cancellation,
     "change": _change,
     "price": _price,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -33,17 +34,28 @@ class Settings(BaseSettings):
     openai_model: str = Field("gpt-5-mini", alias="OPENAI_MODEL")
     openai_timeout: float = Field(20.0, alias="OPENAI_TIMEOUT", gt=0)
     openai_responses: bool = Field(False, alias="OPENAI_USE_RESPONSES")
+    openai_temperature: float | None = Field(None, alias="OPENAI_TEMPERATURE", ge=0, le=2)
+    model_tokens_a_day: int = Field(0, alias="MODEL_TOKENS_A_DAY", ge=0)
+    model_tokens_a_day_each: int = Field(400_000, alias="MODEL_TOKENS_A_DAY_EACH", ge=0)
+    model_price_in: Decimal = Field(Decimal(0), alias="MODEL_PRICE_IN", ge=0)  # of a million input tokens, for the accounts
+    model_price_out: Decimal = Field(Decimal(0), alias="MODEL_PRICE_OUT", ge=0)
 
     # money
     stripe_secret_key: SecretStr | None = Field(None, alias="STRIPE_SECRET_KEY")
     stripe_publishable_key: str = Field("", alias="STRIPE_PUBLISHABLE_KEY")
     stripe_webhook_secret: SecretStr | None = Field(None, alias="STRIPE_WEBHOOK_SECRET")
 
+    # the token a program on this machine gives `traveloure mcp`
+    mcp_token: SecretStr | None = Field(None, alias="TRAVELOURE_MCP_TOKEN")
+
     # calendars of providers: whether one may be on this very machine
     local_calendars: bool = Field(False, alias="LOCAL_CALENDARS")
 
     # partners: a TOML file of ours with their ids, one table a partner
     affiliates_file: Path | None = Field(None, alias="AFFILIATES_FILE")
+
+    # rates for estimates in other currencies: a TOML file like core/rates.toml
+    rates_file: Path | None = Field(None, alias="RATES_FILE")
 
     # messengers
     telegram_bot_token: SecretStr | None = Field(None, alias="TELEGRAM_BOT_TOKEN")
@@ -53,6 +65,18 @@ class Settings(BaseSettings):
     slack_app_token: SecretStr | None = Field(None, alias="SLACK_APP_TOKEN")  # Socket Mode: no public address is needed
     slack_signing_secret: SecretStr | None = Field(None, alias="SLACK_SIGNING_SECRET")  # set: signed HTTP instead of a socket
     slack_api_url: str = Field("", alias="SLACK_API_URL")  # a stand-in
+
+    # mail
+    smtp_url: SecretStr | None = Field(None, alias="SMTP_URL")  # smtp://user:password@host:587 or smtps://...:465
+    mail_from: str = Field("", alias="MAIL_FROM")  # "Traveloure <trips@example.com>"
+    mail_reply_domain: str = Field("", alias="MAIL_REPLY_DOMAIN")  # where answers are received, if not at MAIL_FROM's domain
+    mail_webhook_secret: SecretStr | None = Field(None, alias="MAIL_WEBHOOK_SECRET")  # of whoever posts incoming mail to /webhooks/mail
+
+    # text messages
+    twilio_sid: str = Field("", alias="TWILIO_ACCOUNT_SID")
+    twilio_token: SecretStr | None = Field(None, alias="TWILIO_AUTH_TOKEN")
+    twilio_from: str = Field("", alias="TWILIO_FROM")  # a number of yours (+351...) or a messaging service (MG...)
+    twilio_api_url: str = Field("", alias="TWILIO_API_URL")  # a stand-in
 
     # who may read /metrics; closed without it
     metrics_token: SecretStr | None = Field(None, alias="METRICS_TOKEN")
@@ -77,6 +101,26 @@ class Settings(BaseSettings):
     @classmethod
     def _unset(cls, value: Any) -> Any:
         return None if value == "" else value
+
+    @field_validator("smtp_url", "mail_webhook_secret", "twilio_token", mode="before")
+    @classmethod
+    def _unset_mail(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+    @field_validator("mail_webhook_secret")
+    @classmethod
+    def _mail_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 24:
+            raise ValueError("the secret for incoming mail has at least 24 characters")
+        return value
+
+    @model_validator(mode="after")
+    def _mail(self) -> Settings:
+        if self.smtp_url is not None and not re.search(r"[^@\s<>]+@[^@\s<>]+", self.mail_from):
+            raise ValueError("MAIL_FROM has to say whom mail is from, such as Traveloure <trips@example.com>, where SMTP_URL is set")
+        if self.twilio_token is not None and not (self.twilio_sid and re.fullmatch(r"\+[1-9]\d{6,14}|MG[0-9a-fA-F]{32}", self.twilio_from)):
+            raise ValueError("TWILIO_AUTH_TOKEN needs TWILIO_ACCOUNT_SID and TWILIO_FROM, a number like +351910000000 or a service MG...")
+        return self
 
     @field_validator("telegram_bot_token")
     @classmethod

@@ -14,13 +14,14 @@ from weakref import WeakValueDictionary
 import structlog
 from structlog.contextvars import bind_contextvars
 
+from bot import alternatives
 from bot.turn import run_turn
 from channels import delivery, inbox, mirror
 from channels.bus import Bus
 from channels.calendars import pull
 from channels.delivery import deliver
 from channels.messengers import Messengers
-from core import calendars, conversations, counters, handoff, jobs, requests
+from core import bookings, calendars, conversations, counters, handoff, jobs, reminders, requests, signin
 from core.engine import Engine
 from core.errors import Busy, CoreError, NotFound
 from core.jobs import Job
@@ -54,14 +55,16 @@ HANDLERS: Mapping[str, Handler] = {
     "webhook": lambda engine, given: gateway_inbox.work_event(engine, given["event_id"]),
     gateway_inbox.LOOK: lambda engine, _given: gateway_inbox.look(engine),
     "request.deadline": lambda engine, given: requests.expire_due(engine, given["request_id"]),
-    "deliver": lambda engine, _given: deliver(engine),
+    bookings.OTHERS: lambda engine, given: alternatives.offer(engine, given["booking_id"]),
     calendars.JOB: lambda engine, given: pull(engine, given["feed_id"]),
+    signin.JOB: lambda engine, given: signin.send(engine, given["email"]),
     counters.JOB: lambda engine, _given: counters.run(engine),
     "mirror": lambda engine, given: mirror.mirror(engine, given["conversation_id"]),
     "request.cards": lambda engine, given: mirror.refresh_cards(engine, given["request_id"]),
 }
 LANES = ("inbound", "send")
-KINDS = (*LANES, *HANDLERS)
+DELIVER = "deliver"
+KINDS = (*LANES, DELIVER, *HANDLERS)
 
 
 class Worker:
@@ -145,6 +148,9 @@ class Worker:
                 await self._turn(job.payload["conversation_id"])
             elif job.kind in LANES:
                 await self._lane(job)
+            elif job.kind == DELIVER:
+                messengers = self._messengers
+                await asyncio.to_thread(lambda: deliver(self._engine) if messengers is None else messengers.deliver())
             else:
                 await asyncio.to_thread(HANDLERS[job.kind], self._engine, job.payload)
         except asyncio.CancelledError:
@@ -228,6 +234,7 @@ LOOKS: Looks = (
     ("calendars", calendars.sweep),
     ("inbound", inbox.rescue),
     ("outbound", delivery.rescue),
+    ("reminders", reminders.sweep),
 )
 
 

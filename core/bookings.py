@@ -20,6 +20,8 @@ from core.redact import plain, redact
 from core.schema import account, booking, booking_event, booking_request, cart, cart_item, payment, proposal, share
 from core.states import move_booking, record
 
+OTHERS = "booking.others"
+
 
 class DetailsNeeded(Refused):
     """Name, e-mail and acceptance of the terms are missing; ask for them with a form and try again."""
@@ -489,6 +491,11 @@ def _first_name(contact: Mapping[str, Any]) -> str:
 
 
 # ── reading ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def offer_others(tx: Connection, booking_id: str, now: datetime) -> None:
+    """Somebody else ended this booking: the traveler is shown what there is instead, once."""
+    jobs.enqueue(tx, OTHERS, {"booking_id": booking_id}, run_at=now, now=now, dedupe=f"others:{booking_id}")
 
 
 def of_conversation(engine: Engine, actor: Actor, *, limit: int = 50) -> list[dict[str, Any]]:

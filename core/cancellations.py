@@ -185,6 +185,8 @@ def end(tx: Connection, row: Row[Any], actor: Actor, amount: int, reason: str, n
     if facts["by"] == "provider":
         actions.append({"label": "see_alternatives", "press": {"verb": "alternatives", "params": {"product_id": row.product_id}}})
     notices.tell(tx, row.conversation_id, "booking_cancelled", facts, now, key=f"cancelled:{row.id}", actions=actions)
+    if facts["by"] == "provider":
+        bookings.offer_others(tx, row.id, now)
     notices.mail_traveler(tx, row, "booking_cancelled", facts, now, key=f"cancelled:{row.id}")
     told = {**facts, "traveler": row.contact.get("name", "")}
     notices.tell_provider(tx, owner, "booking_cancelled", told, now, key=f"cancelled:{row.id}")

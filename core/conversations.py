@@ -81,6 +81,13 @@ def watch(tx: Connection, conversation_id: str) -> None:
     tx.execute(update(conversation).where(conversation.c.id == conversation_id).values(watched=True))
 
 
+def speak(engine: Engine, actor: Actor, locale: str) -> None:
+    """From now on this conversation is held in another language. Raises Fenced."""
+    with engine.db.write() as tx:
+        hold_fence(tx, actor)
+        tx.execute(update(conversation).where(conversation.c.id == actor.conversation_id).values(locale=locale[:16]))
+
+
 def latest_of(tx: Connection, account_id: str) -> str | None:
     """The conversation this account last spoke in."""
     row = tx.execute(

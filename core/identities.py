@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from core.db import upsert
 from core.engine import Actor, Engine, new_id
 from core.errors import NotAllowed, NotFound, Refused
-from core.people import digest, new_account
+from core.people import digest, grant, new_account
 from core.redact import plain
-from core.schema import account, account_role, audit_log, channel_identity, link_token, place
+from core.schema import account, account_role, audit_log, channel_identity, link_token, place, provider
 
 LINK_LIFE = timedelta(minutes=15)
 PREFIX = "l_"  # of a token that links a chat to an account: 34 of the 64 characters a deep link may carry
@@ -142,6 +142,47 @@ def link(tx: Connection, identity: Row[Any], token: str, now: datetime) -> Mappi
     return {"account_id": row.account_id, "before": identity.account_id, "conversation_id": row.params.get("conversation_id", "")}
 
 
+def vouch(tx: Connection, now: datetime, *, channel: str, workspace: str, user_id: str, name: str, account_id: str | None) -> None:
+    """The house itself knows whose address this is, because it wrote there: link it, or undo that where it is nobody's any more."""
+    values = {"account_id": account_id, "linked_at": now if account_id is not None else None}
+    mine = (
+        channel_identity.c.channel == channel,
+        channel_identity.c.workspace == workspace,
+        channel_identity.c.external_user_id == user_id,
+    )
+    known = tx.execute(select(channel_identity).where(*mine)).one_or_none()
+    if known is None and account_id is not None:
+        made = {"id": new_id(), "channel": channel, "workspace": workspace, "external_user_id": user_id, "chat_id": user_id}
+        tx.execute(insert(channel_identity).values(**made, display_name=name[:200], created_at=now, **values))
+    elif known is not None and (known.account_id != account_id if account_id is not None else known.linked_at is not None):
+        tx.execute(update(channel_identity).where(channel_identity.c.id == known.id).values(**values))
+
+
+def mail_account(tx: Connection, address: str, provider_id: str, now: datetime) -> str | None:
+    """Who answers for a provider from this mail address: somebody of theirs, or the provider's own contact address, which gets an
+    account of its own with the first answer. None for everybody else."""
+    staff = (
+        select(account.c.id)
+        .join(account_role, account_role.c.account_id == account.c.id)
+        .where(
+            account_role.c.role == "provider",
+            account_role.c.provider_id == provider_id,
+            account.c.visitor.is_(False),
+            func.lower(account.c.email) == address,
+        )
+        .order_by(account.c.id)
+    )
+    found = tx.execute(staff).scalars().first()
+    if found is not None:
+        return str(found)
+    owner = tx.execute(select(provider.c.name).where(provider.c.id == provider_id, func.lower(provider.c.email) == address)).one_or_none()
+    if owner is None:
+        return None
+    made = new_account(tx, now, name=owner.name, email=address, visitor=False)
+    grant(tx, made, "provider", provider_id)
+    return made
+
+
 def unlink(tx: Connection, identity_id: str, account_id: str, now: datetime) -> Row[Any]:
     """Undo a link, from either side: the chat is a stranger's again. Raises NotFound unless it is linked to this account."""
     mine = (channel_identity.c.id == identity_id, channel_identity.c.account_id == account_id, channel_identity.c.linked_at.is_not(None))
@@ -183,6 +224,7 @@ def chats_of_provider(tx: Connection, provider_id: str) -> Sequence[Row[Any]]:
             channel_identity.c.linked_at.is_not(None),
             channel_identity.c.blocked_at.is_(None),
             channel_identity.c.chat_id != "",
+            channel_identity.c.channel != "mail",  # everybody of a provider gets a mail in any case
         )
         .order_by(channel_identity.c.id)
     ).all()

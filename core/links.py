@@ -18,9 +18,9 @@ from sqlalchemy import Connection, Row, select, update
 from core import audit
 from core.engine import Actor, Engine
 from core.errors import Expired, NotFound
-from core.schema import account, booking, house_key
+from core.schema import account, booking, house_key, proposal
 
-TRIPS, VOUCHER = "t", "v"
+TRIPS, VOUCHER, CONFIRM = "t", "v", "c"
 TRIPS_LIFE = timedelta(days=60)
 VOUCHER_LIFE = timedelta(days=60)  # after the service
 VOUCHED = ("CONFIRMED", "REDEEMED", "CANCELLED")  # a voucher of what was cancelled says so
@@ -36,6 +36,25 @@ def trips_path(tx: Connection, account_id: str, now: datetime) -> str:
 def voucher_path(tx: Connection, row: Any) -> str:
     """The address of a booking's voucher. It stays the same unless the booking moves to another day."""
     return f"/v/{_sign(tx, VOUCHER, row.id, row.account_id, row.starts_at + VOUCHER_LIFE)}"
+
+
+def confirm_path(tx: Connection, proposal_id: str) -> str:
+    """The address of the page on which the owner of a proposal says yes to it; it is over when the proposal is."""
+    row = tx.execute(select(proposal).where(proposal.c.id == proposal_id)).one()
+    return f"/confirm/{_sign(tx, CONFIRM, row.id, row.account_id, row.expires_at)}"
+
+
+def open_confirm(tx: Connection, token: str, now: datetime) -> Row[Any]:
+    """The proposal a link is about. Raises as `open_trips`; one that was said yes to stays readable, so that a second tap is harmless."""
+    proposal_id, until, epoch = _read(tx, CONFIRM, token)
+    row = tx.execute(select(proposal).where(proposal.c.id == proposal_id)).one_or_none()
+    if row is None:
+        raise NotFound("There is nothing at this address.")
+    held = tx.execute(select(account.c.links_epoch).where(account.c.id == row.account_id)).scalar_one()
+    if row.status != "committed" and (row.status != "live" or until <= now):
+        raise Expired("This total is no longer current. Ask your assistant for the total again and open the new link.")
+    _ensure_good(held, epoch, max(until, now + TRIPS_LIFE), now)
+    return row
 
 
 def for_mail(tx: Connection, row: Any, facts: Mapping[str, Any], now: datetime) -> dict[str, Any]:
@@ -90,6 +109,12 @@ def _sign(tx: Connection, kind: str, subject: str, account_id: str, until: datet
     epoch = tx.execute(select(account.c.links_epoch).where(account.c.id == account_id)).scalar_one()
     body = f"{kind}{subject}.{int(until.timestamp()):x}.{epoch:x}"
     return f"{body}.{_mac(tx, body)}"
+
+
+def seal(tx: Connection, body: str) -> str:
+    """A mark that only the house can make for these words, in letters that no mail server changes."""
+    key = tx.execute(select(house_key.c.secret).where(house_key.c.name == "links")).scalar_one()
+    return hmac.new(key.encode(), f"seal:{body}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def _mac(tx: Connection, body: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from core import identities, jobs, links
+from core import identities, jobs, links, quiet
 from core.conversations import append
 from core.db import announce, fingerprint, upsert
 from core.schema import account, account_role, audit_log, outbound
@@ -44,6 +44,7 @@ def send(
     conversation_id: str | None = None,
     lane: str = "",
     epoch: int | None = None,
+    not_before: datetime | None = None,
 ) -> None:
     """Queue one message to the outside, once per `key`; a delivery worker sends it after the commit.
 
@@ -61,21 +62,28 @@ def send(
             conversation_id=conversation_id,
             lane=lane[:200],
             epoch=epoch,
-            not_before=now,
+            not_before=not_before or now,
             created_at=now,
         )
         .on_conflict_do_nothing(index_elements=["key"])
     )
     if lane:
-        jobs.enqueue(tx, "send", {"lane": lane}, run_at=now, now=now, dedupe=f"send:{lane}"[:200])
+        jobs.enqueue(tx, "send", {"lane": lane}, run_at=not_before or now, now=now, dedupe=f"send:{lane}"[:200])
     else:
         jobs.enqueue(tx, "deliver", {}, run_at=now, now=now, dedupe="deliver")
 
 
 def tell_provider(tx: Connection, provider: Any, notice: str, facts: Mapping[str, Any], now: datetime, *, key: str) -> None:
-    """The provider's inbox page is woken; everybody of the provider gets a mail, and a message in the chats they have linked."""
+    """The provider's inbox page is woken; everybody of the provider gets a mail, and a message in the chats they have linked.
+
+    A phone is not woken at night by what can wait: such a text goes out in the provider's morning, on a lane of its own, so that
+    what is urgent does not queue behind it.
+    """
     announce(tx, "provider", provider.id)
+    awake = now if quiet.is_urgent(notice, facts, provider.time_zone, now) else quiet.until(now, provider.time_zone)
     for chat in identities.chats_of_provider(tx, provider.id):
+        waits = chat.channel == "sms" and awake > now
+        lane = identities.lane_of(chat.channel, chat.workspace, chat.chat_id)
         send(
             tx,
             channel=chat.channel,
@@ -84,7 +92,8 @@ def tell_provider(tx: Connection, provider: Any, notice: str, facts: Mapping[str
             content={"facts": dict(facts), "account_id": chat.account_id, "locale": chat.locale},
             now=now,
             key=f"{key}:{chat.channel}:{chat.workspace}:{chat.chat_id}",
-            lane=identities.lane_of(chat.channel, chat.workspace, chat.chat_id),
+            lane=f"{lane}#morning" if waits else lane,
+            not_before=awake if waits else None,
         )
     staff = tx.execute(
         select(account.c.email)

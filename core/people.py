@@ -17,7 +17,7 @@ from core.errors import Invalid, NotAllowed, NotFound
 from core.redact import plain, redact
 from core.schema import account, account_role, conversation, link_token, session, signup
 
-SESSION_LIFE = {"chat": timedelta(days=90), "console": timedelta(days=14), "api": timedelta(days=365)}
+SESSION_LIFE = {"chat": timedelta(days=90), "console": timedelta(days=14), "api": timedelta(days=365), "program": timedelta(days=180)}
 INVITATION_LIFE = timedelta(days=3)
 EMAIL = re.compile(r"[^@\s<>\"'(),;:\\\[\]]+@[^@\s<>\"'(),;:\\\[\]]+\.[^@\s<>\"'(),;:\\\[\]]{2,}")
 

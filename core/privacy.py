@@ -105,7 +105,15 @@ def erase(engine: Engine, actor: Actor, account_id: str) -> dict[str, int]:
         tx.execute(
             update(schema.account)
             .where(schema.account.c.id == account_id)
-            .values(display_name="", email=None, email_verified_at=None, phone=None, terms_accepted_at=None)
+            .values(
+                display_name="",
+                email=None,
+                email_verified_at=None,
+                phone=None,
+                terms_accepted_at=None,
+                may_remember=None,
+                remembered=None,
+            )
         )
         links.end_all(tx, account_id)
         done["account"] = 1

@@ -251,6 +251,7 @@ def _declined(tx: Connection, actor: Actor, row: Row[Any], answer: str, now: dat
         key=f"declined:{row.id}",
         actions=[{"label": "see_alternatives", "press": {"verb": "alternatives", "params": {"product_id": row.product_id}}}],
     )
+    bookings.offer_others(tx, row.id, now)
 
 
 def expire_due(engine: Engine, request_id: str) -> bool:
@@ -277,6 +278,7 @@ def expire_due(engine: Engine, request_id: str) -> bool:
             key=f"unanswered:{row.id}",
             actions=[{"label": "see_alternatives", "press": {"verb": "alternatives", "params": {"product_id": row.product_id}}}],
         )
+        bookings.offer_others(tx, row.id, now)
         return True
 
 

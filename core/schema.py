@@ -69,6 +69,8 @@ account = Table(
     Column("visitor", Boolean, nullable=False, server_default=text("true")),
     Column("terms_accepted_at", Moment),
     Column("links_epoch", Integer, nullable=False, server_default="0"),  # raised, every signed link given out before is over
+    Column("may_remember", Boolean),  # the traveler's answer to whether we may remember them; NULL: not asked yet
+    Column("remembered", Json),  # what is remembered from one conversation to the next, with their consent only
     Column("created_at", Moment, nullable=False),
 )
 
@@ -87,9 +89,11 @@ session = Table(
     metadata,
     _id(),
     _ref("account_id", "account.id"),
-    Column("kind", String(20), nullable=False),  # chat, console
+    Column("kind", String(20), nullable=False),  # chat, console, api, program
     Column("token_hash", String(64), nullable=False, unique=True),
     Column("conversation_id", String(64)),
+    Column("role", String(20), nullable=False, server_default=""),  # the one role a program may act in
+    Column("label", String(80), nullable=False, server_default=""),  # what its owner calls a program
     Column("created_at", Moment, nullable=False),
     Column("expires_at", Moment, nullable=False),
     Column("revoked_at", Moment),
@@ -664,7 +668,9 @@ outbound = Table(
     Column("epoch", Integer),
     Column("notice", String(40), nullable=False),
     Column("content", Json, nullable=False),
-    Column("state", String(12), nullable=False, server_default="queued"),  # queued, sending, sent, caught, uncertain, failed, dropped
+    Column(
+        "state", String(12), nullable=False, server_default="queued"
+    ),  # queued, sending, sent, delivered, caught, uncertain, failed, dropped
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("not_before", Moment, nullable=False),
     Column("external_id", String(128)),
@@ -675,6 +681,17 @@ outbound = Table(
     Column("created_at", Moment, nullable=False),
     Index("ix_outbound_due", "state", "not_before"),
     Index("ix_outbound_lane", "lane", "state", "id"),
+)
+
+# What somebody does not want by mail; the address is kept as a digest only.
+
+muted = Table(
+    "muted",
+    metadata,
+    Column("address_key", String(64), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    PrimaryKeyConstraint("address_key", "kind"),
 )
 
 # ── doors to other people's messengers ────────────────────────────────────────────────────────────

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from core.rates import Rates, read_rates
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -33,4 +35,7 @@ class Rules:
     platform_fee_bps: int = 1200  # where no fee rule says otherwise
     local_calendars: bool = False  # whether a provider's other calendar may be on this very machine; for tests and demos
     partner_ids: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # {partner: {id name: value}}
+    rates: Rates = field(default_factory=read_rates)  # for estimates in another currency; RATES_FILE
+    model_tokens_a_day: int = 0  # of all conversations together, in 24 hours; then the offline planner answers; 0: no limit
+    model_tokens_a_day_each: int = 400_000  # of one conversation
     public_url: str = "http://127.0.0.1:8000"  # DOMAIN_URL: the base of every link that leaves the house

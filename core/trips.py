@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from core import conversations
+from core import conversations, remembering
 from core.db import upsert
 from core.engine import Actor, Engine
 from core.errors import Invalid
@@ -29,6 +29,8 @@ FACTS = {
     "time_from": str,  # HH:MM, the earliest that would do
     "arrive_by": str,  # HH:MM, of a ride
     "preferences": list,
+    "currency": str,  # in which prices are shown about, beside their own
+    "outline": dict,  # {"brief": what a plan was asked for, "plans": [[what each puts into the cart]]}
     "shown": list,  # [{"n": 1, "product_id": ..., "title": ...}] as last offered
     "shown_in": str,  # the run of a turn they were offered in
     "focus": str,  # the product talked about
@@ -39,7 +41,7 @@ FACTS = {
 
 def facts(tx: Connection, conversation_id: str) -> dict[str, Any]:
     row = tx.execute(select(trip_state.c.facts).where(trip_state.c.conversation_id == conversation_id)).one_or_none()
-    return {} if row is None else dict(row.facts)
+    return remembering.start_with(tx, conversation_id) if row is None else dict(row.facts)
 
 
 def planned(known: Mapping[str, Any], kind: str, told: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,6 +73,7 @@ def note(tx: Connection, conversation_id: str, changes: Mapping[str, Any], now: 
             set_={"facts": merged, "updated_at": now, "version": trip_state.c.version + 1},
         )
     )
+    remembering.keep(tx, conversation_id, merged)
     return merged
 
 

@@ -25,9 +25,10 @@ from fastapi.routing import iter_route_contexts
 from sqlalchemy import select
 
 from benchmarks.bench import Progress, arguments, close, database, table
+from channels.mail.address import key_of
 from channels.web.app import create_app
 from channels.web.session import COOKIE, csrf_of
-from core import bookings, calendars, carts, conversations, handoff, links, offers, people, replies, requests
+from core import bookings, calendars, carts, conversations, handoff, links, offers, people, preferences, replies, requests
 from core.availability import Ask
 from core.db import Database
 from core.engine import Actor
@@ -53,20 +54,23 @@ ACCESS: dict[str, frozenset[str]] = {
     **dict.fromkeys(
         (
             "GET /", "GET /favicon.ico", "GET /chat", "GET /pay/done", "GET /pay/back", "GET /healthz", "GET /readyz", "POST /chat/v1/session",
-            "POST /chat/v1/sign-out", "GET /signin/{token}", "POST /signin/{token}", "GET /signout", "POST /signout", "GET /api/openapi.json",
-            "GET /api/docs", "GET /calendars/{token}.ics", "GET /r/{link_id}",
+            "POST /chat/v1/sign-out", "GET /signin", "POST /signin", "GET /signin/{token}", "POST /signin/{token}", "GET /signout", "POST /signout", "GET /api/openapi.json",
+            "GET /api/docs", "GET /calendars/{token}.ics", "GET /r/{link_id}", "GET /mail/off/{token}", "POST /mail/off/{token}", "POST /mail/off/{token}/on",
+            "GET /confirm/{token}", "POST /confirm/{token}",  # signed for one proposal; the address is the key
         ),
         EVERYBODY,
     ),
     **dict.fromkeys(
         (
-            "GET /v/{token}", "GET /v/{token}.ics", "GET /trips/{token}", "POST /trips/{token}/pay", "POST /trips/{token}/change",
+            "GET /v/{token}", "GET /v/{token}.ics", "GET /v/{token}.pdf", "GET /trips/{token}", "POST /trips/{token}/pay", "POST /trips/{token}/change",
             "POST /trips/{token}/confirm-change", "POST /trips/{token}/cancel", "POST /trips/{token}/confirm-cancel", "POST /trips/{token}/offer",
             "POST /trips/{token}/withdraw", "POST /trips/{token}/travelers", "POST /trips/{token}/chat", "POST /trips/{token}/take-back",
+            "POST /trips/{token}/write", "POST /trips/{token}/reminders",
         ),
         EVERYBODY,
     ),
     "GET /metrics": frozenset(),  # only with a token of its own
+    **dict.fromkeys(("GET /mcp", "POST /mcp", "DELETE /mcp"), frozenset()),  # only a program's own token
     "POST /webhooks/stripe": frozenset(),  # only what the payment service has signed
     **dict.fromkeys(
         ("POST /chat/v1/messages", "POST /chat/v1/person", "POST /chat/v1/typing", "GET /chat/v1/history", "GET /chat/v1/events", "POST /chat/v1/uploads"),
@@ -83,7 +87,7 @@ ACCESS: dict[str, frozenset[str]] = {
         (
             "POST /provider/requests/{request_id}/approve", "POST /provider/requests/{request_id}/decline", "POST /provider/requests/{request_id}/answer",
             "POST /provider/requests/{request_id}/counter", "POST /provider/bookings/{booking_id}/cancel", "POST /provider/bookings/{booking_id}/check-in",
-            "POST /provider/bookings/{booking_id}/no-show", "POST /provider/vouchers", "POST /calendar/days", "POST /calendar/switch", "POST /calendar/week",
+            "POST /provider/bookings/{booking_id}/no-show", "POST /provider/bookings/{booking_id}/write", "POST /provider/vouchers", "POST /calendar/days", "POST /calendar/switch", "POST /calendar/week",
             "POST /calendar/capacity", "POST /calendar/feeds", "POST /calendar/feeds/{feed_id}/{what}", "POST /calendar/links", "POST /calendar/links/revoke",
             "GET /payouts/{party}/{party_id}", "GET /payouts/{party}/{party_id}/statement.csv", "POST /payouts/{party}/{party_id}/setup",
         ),
@@ -153,6 +157,8 @@ class World:
             path = path.replace(self.ids["token"], self.ids["voucher"])
         if path.startswith("/calendars/"):
             path = path.replace(self.ids["token"], self.ids["link"])
+        if path.startswith("/mail/off/"):
+            path = path.replace(self.ids["token"], self.ids["off"])
         headers = {"accept": "text/html" if not path.startswith(("/chat/v1", "/api", "/desk/c", "/desk/q")) else "application/json"}
         held = self.keys.get(role, {})
         bearer = held.get("api" if path.startswith("/api") else "chat")
@@ -206,13 +212,14 @@ class World:
                 "answer": {"action": "decline"},
                 "pricing": {"product": "kayak", "amount": 1},
                 "stripe-onboard": {"provider": "tejo"},
+                "travelers": {"travelers": ["Probe"]},
             }
             return {"json": bodies[path.rstrip("/").rsplit("/", 1)[-1]]}
         form = {
             "csrf": csrf, "answer": "no", "price": "1", "reason": "because", "code": ids["reference"], "product": "walk", "on": "0", "do": "block",
             "first": "2027-06-01", "last": "2027-06-02", "places": "1", "name": "probe", "url": "https://cal.example.com/x.ics", "token": ids["link"],
             "proof": csrf_of(f"trips:{ids['token']}"), "booking": ids["booking_id"], "proposal": "none", "offer": ids["offer_id"], "day": "2027-03-09",
-            **FORMS,
+            "email": "nobody@nowhere.example", "text": "hello", **FORMS,
         }  # fmt: skip
         return {"data": form}
 
@@ -287,7 +294,9 @@ def world(db: Database, folder: Path) -> Iterator[World]:
             row = tx.execute(select(booking).where(booking.c.product_id == "kayak")).one()
             voucher = links.voucher_path(tx, row).removeprefix("/v/")
             trips = links.trips_path(tx, ana.account_id, engine.clock()).removeprefix("/trips/")
+            off = preferences.token(tx, key_of("traveler@example.com"), "reminder")
         ids |= {
+            "off": off,
             "token": trips, "voucher": voucher, "payment": payment_id, "booking_id": row.id, "reference": row.reference,
             "request_id": asked["Walk"], "offer_id": offered["offer_id"], "conversation_id": ana.conversation_id, "mid": "upload1",
             "user_id": ana.account_id,

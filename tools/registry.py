@@ -13,7 +13,21 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from core.db import fingerprint
 from core.errors import CoreError, Fenced
-from tools import affiliates, availability, cancellations, cart, changes, handoff, payments, pricing, requests, search, trips
+from tools import (
+    affiliates,
+    availability,
+    cancellations,
+    cart,
+    changes,
+    handoff,
+    memory,
+    payments,
+    planning,
+    pricing,
+    requests,
+    search,
+    trips,
+)
 from tools.outcome import Desk, Outcome
 
 Access = Literal["READ", "WRITE"]
@@ -21,10 +35,17 @@ Access = Literal["READ", "WRITE"]
 
 @dataclass(frozen=True)
 class Tool:
-    """One verb: a function whose first argument is the desk and whose docstring is what the model reads."""
+    """One verb: a function whose first argument is the desk and whose docstring is what the model reads.
+
+    `again` says that the same call twice leaves things as one call does, `takes_away` that something of the traveler's can be
+    lost by it, `for_chat` that it only shows controls in a chat.
+    """
 
     run: Callable[..., Outcome]
     access: Access
+    again: bool = False
+    takes_away: bool = False
+    for_chat: bool = False
 
     @property
     def name(self) -> str:
@@ -72,21 +93,29 @@ TRAVELER: tuple[Tool, ...] = (
     Tool(pricing.explain_price, "READ"),
     Tool(cart.show_cart, "READ"),
     Tool(cart.add_to_cart, "WRITE"),
-    Tool(cart.change_cart_line, "WRITE"),
-    Tool(cart.remove_from_cart, "WRITE"),
-    Tool(cart.use_promo_code, "WRITE"),
-    Tool(payments.propose_checkout, "WRITE"),
+    Tool(cart.change_cart_line, "WRITE", again=True, takes_away=True),
+    Tool(cart.remove_from_cart, "WRITE", again=True, takes_away=True),
+    Tool(cart.use_promo_code, "WRITE", again=True),
+    Tool(planning.plan_trip, "READ"),
+    Tool(planning.take_plan, "WRITE"),
+    Tool(planning.compare_offers, "READ"),
+    Tool(planning.find_alternatives, "READ"),
+    Tool(payments.propose_checkout, "WRITE", again=True),
     Tool(payments.check_payment, "READ"),
-    Tool(payments.pay_balance, "WRITE"),
+    Tool(payments.pay_balance, "WRITE", again=True),
     Tool(trips.show_trips, "READ"),
-    Tool(trips.name_travelers, "WRITE"),
-    Tool(changes.propose_change, "WRITE"),
-    Tool(cancellations.propose_cancellation, "WRITE"),
-    Tool(trips.note_trip, "WRITE"),
-    Tool(trips.ask_traveler, "WRITE"),
-    Tool(trips.suggest_replies, "READ"),
-    Tool(affiliates.find_partner_links, "WRITE"),
-    Tool(handoff.ask_for_person, "WRITE"),
+    Tool(trips.name_travelers, "WRITE", again=True),
+    Tool(changes.propose_change, "WRITE", again=True),
+    Tool(cancellations.propose_cancellation, "WRITE", again=True),
+    Tool(trips.note_trip, "WRITE", again=True),
+    Tool(memory.show_memory, "READ"),
+    Tool(memory.forget_facts, "WRITE", again=True, takes_away=True),
+    Tool(memory.set_language, "WRITE", again=True),
+    Tool(memory.set_currency, "WRITE", again=True),
+    Tool(trips.ask_traveler, "WRITE", again=True, for_chat=True),
+    Tool(trips.suggest_replies, "READ", for_chat=True),
+    Tool(affiliates.find_partner_links, "WRITE", again=True),
+    Tool(handoff.ask_for_person, "WRITE", again=True),
 )
 PROVIDER: tuple[Tool, ...] = (Tool(requests.pending_requests, "READ"), Tool(requests.answer_request, "WRITE"))
 ROLES: Mapping[str, Sequence[Tool]] = {"traveler": TRAVELER, "provider": PROVIDER}

@@ -13,6 +13,7 @@ from core.catalogue import ADULT, listing
 from core.errors import Invalid
 from core.money import Money
 from core.search import Offer, Wish
+from tools.memory import about
 from tools.outcome import Desk, Outcome, iso, party_of, per_of, press, price_text, product_facts, starts_of
 
 FEW = 3
@@ -123,8 +124,10 @@ def search_offers(
     trips.remember(desk.engine, desk.actor, noted)
     at = {one["product_id"]: int(one["n"]) for one in numbered}
     found = [_for_model(at[offer.listing.id], offer) for offer in offers]
-    part = {"type": "offers", "items": [offer_card(offer, units) for offer in offers]}
-    data = {"found": max(0, len(found) - len(others)), "offers": found, "page": page}
+    wanted = before_now.get("currency")
+    items = [{**card, **about(desk, card["amount"], card["currency"], wanted)} for card in (offer_card(offer, units) for offer in offers)]
+    part = {"type": "offers", "items": items}
+    data: dict[str, Any] = {"found": max(0, len(found) - len(others)), "offers": found, "page": page}
     if others:
         data["others"] = len(others)
     return Outcome(data, (part,) if offers else ())

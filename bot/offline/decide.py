@@ -24,7 +24,9 @@ from bot.offline.partners import partner_links, sold_elsewhere
 from bot.offline.party import Party
 from bot.offline.paying import look_for_payment, tell_total
 from bot.offline.plan import Step, do, say
+from bot.offline.planning import wide
 from bot.offline.pointing import asked_about
+from bot.offline.remembering import about_us
 from bot.offline.scene import Scene, Script, trip_days
 from bot.offline.state import resolved
 from bot.offline.talk import ideas, show_help, unclear
@@ -63,6 +65,8 @@ def _script(scene: Scene) -> Script:
         latest=date.fromisoformat(scene.trip["start_date"]) if scene.trip.get("start_date") else None,
         topic=scene.trip.get("kind"),
     )
+    if (whole := wide(scene, goals) or about_us(scene, goals)) is not None:
+        return (yield from whole)
     told: list[str] = []
     trip = dict(scene.trip)
     agreed = goals[0].act == "yes" and len(goals) > 1  # "yes, and ...": the rest first, then the new total

@@ -36,7 +36,11 @@ UNKNOWN_CITY = "We have nothing in {city} yet. We sell in {cities}. Would one of
 WHERE_WE_ARE = "That is where we are now. What would you like to do next?"
 TROUBLE = "That did not work just now, sorry; nothing was changed. Please try again, or ask for a person."
 FINE = "No problem. Tell me what you would like instead."
-LANGUAGE = "I understand English best. One of our travel experts may speak your language; shall I get a person?"
+LANGUAGE = "I understand English best. I can also take bookings in Spanish. One of our travel experts may speak your language; shall I get a person?"
+SPEAKS = {"en": "I speak English now.", "es": "I speak Spanish now."}
+MEMORY = "Here is what I know. Tell me what is wrong."
+FORGOTTEN = "I have forgotten that. What is in your cart or booked stays."
+CURRENCY = "From now on I also say about what it is in {currency}. You pay in the currency it is sold in."
 WELCOME = "You're welcome! Is there anything else I can do for your trip?"
 BYE = "Have a wonderful trip! Your cart and bookings stay right here."
 NOTHING = "I found nothing that fits in {place}. Shall we try something else?"
@@ -81,6 +85,9 @@ HOW_PAY = (
     "When you confirm the total, I hold your places and give you a link to a secure payment page; you pay by card there. "
     "Requests are paid only after the provider has said yes, and some restaurants are paid at the table."
 )
+NO_CARDS = (
+    "Please never write a card number here; I have removed it. You pay on the secure payment page after you have confirmed the total."
+)
 PERSON = "Of course. You can go on asking me meanwhile."
 POLICY_PERSON = "That needs a person, and I have told them what it is about."
 TRIPS = "Here is what you have booked and asked for:"
@@ -96,6 +103,30 @@ NAMES_LEFT = " {left} more can be named."
 NAME_WHICH = "For which booking are these names? Say it with its reference, such as: the travelers for {reference} are {names}."
 NO_TRIPS = "Nothing is booked yet."
 RESTARTED = "All right, a fresh start. Where would you like to go?"
+
+PLAN_WHERE = "Gladly. For which city should I plan?"
+PLAN_ASK = {
+    "date": "Gladly, {days} days in {place}. Which day do you arrive, and how many people are you?",
+    "date_only": "Gladly, {days} days in {place}. Which day do you arrive?",
+    "party": "Gladly, {days} days in {place}. How many people are you?",
+}
+PLAN_NOTHING = "I found nothing free for {days} days in {place} that fits. A larger budget, other days or another city may."
+WHICH_PLAN = "Which of the {count} plans would you like?"
+PLAN_TAKEN = "All {count} things of the plan are in your cart. Say \u201ccheckout\u201d when you are ready, or change single things first."
+PLAN_PARTLY = "I put the plan into your cart, apart from {missed}."
+COMPARED = "Here they are side by side:"
+INSTEAD_OF = {
+    "same": "Like {title}, there is this:",
+    "cheaper": "Like {title} but cheaper, there is this:",
+    "earlier": "Earlier than {title} now is, there is this:",
+    "later": "Later than {title} now is, there is this:",
+}
+NOTHING_LIKE = {
+    "same": "I found nothing like {title} that is free then.",
+    "cheaper": "I found nothing like {title} that is cheaper.",
+    "earlier": "I found nothing like {title} that starts earlier that day.",
+    "later": "I found nothing like {title} that starts later that day.",
+}
 
 ASK = {
     "date": "Which day would you like, and how many people are you?",
@@ -250,6 +281,17 @@ def proposal(made: Mapping[str, Any]) -> str:
     if made.get("or_deposit"):
         wait += " A deposit is enough for now; the rest can be paid later."
     return f"{start}Here is exactly what you would book. Shall I confirm it? Tap Confirm (or say yes) and I hold your places.{wait}"
+
+
+def planned(made: Mapping[str, Any], days: int, place: str) -> str:
+    """How many plans there are, whether they hold to the budget, and what to do with them."""
+    plans = made["plans"]
+    count = {1: "one way", 2: "two ways", 3: "three ways"}[len(plans)]
+    money = f", each within {'about ' if made.get('budget_is_estimate') else ''}{made['budget']}" if made.get("budget") else ""
+    text = f"Here {'is' if len(plans) == 1 else 'are'} {count} to spend {days} {'day' if days == 1 else 'days'} in {place}{money}."
+    if days > 1 and any(plan["stay"] is None for plan in plans):
+        text += " Not each of them has a place to stay: none was free for that money."
+    return text + " Nothing is booked yet: take one by its button or number, or tell me what to change."
 
 
 def availability(result: Mapping[str, Any], title: str, asked: date | None) -> str:

@@ -14,6 +14,7 @@ from bot.memory import CONTEXT_NAME
 from bot.offline import phrases
 from bot.offline.lexicon import Lexicon
 from bot.offline.plan import Step
+from bot.offline.tongues import tongue
 
 Script = Generator[Step, Mapping[str, Any], str]
 
@@ -31,6 +32,7 @@ class Scene:
     lexicon: Lexicon
     asked: str = ""  # the end of a ride that we last asked for
     several: bool = False  # one message asks for several things
+    said: str = ""  # as the traveler wrote it, where that is another language than the planner's
 
     @property
     def today(self) -> date:
@@ -58,13 +60,15 @@ def read_scene(messages: Sequence[BaseMessage], lexicon: Lexicon) -> Scene:
     facts: Mapping[str, Any] = {}
     last_search: Mapping[str, Any] = {}
     failed = refused = False
+    spoken = None
     asked = ""
     for message in messages[: max(at, 0)]:
         if isinstance(message, HumanMessage) and message.name == CONTEXT_NAME:
             text = str(message.text)
             facts = json.loads(text[text.index("{") :])
+            spoken = tongue(str(facts.get("language") or "en"))
         elif isinstance(message, AIMessage):
-            failed = message.text.startswith(phrases.UNCLEAR_START)
+            failed = message.text.startswith((phrases.UNCLEAR_START, spoken.say(phrases.UNCLEAR)[:30] if spoken else phrases.UNCLEAR_START))
             refused = phrases.NONE_START in message.text
             asked = next((end for end, question in phrases.WHERE_FROM_TO.items() if question in message.text), "")
             for call in message.tool_calls:

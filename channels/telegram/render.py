@@ -37,6 +37,12 @@ def render(out: Outgoing, chat_id: str, thread: str = "") -> list[Call]:
             return _sends(out, chat_id, thread)
         case "edit":
             return _edit(out, chat_id)
+        case "voucher":
+            from channels import papers  # fonts and all, only where something was booked
+
+            facts = out.about["facts"]
+            made = {"document": papers.voucher(facts, out.about["url"], out.about["at"]), "filename": f"voucher-{facts['reference']}.pdf"}
+            return [Call("send_document", {"chat_id": chat_id, **made}, twice=True)]
         case "answer":
             params: dict[str, Any] = {"callback_query_id": out.about["press_id"]}
             if out.about.get("text"):

@@ -8,11 +8,29 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
 from channels.house import House
-from channels.web import api_docs, calendars, chat, errors, health, metrics, pages, redirects, rest, trips, uploads, vouchers, webhooks
+from channels.mail import off
+from channels.mcp.door import METHODS, PATH, McpDoor
+from channels.web import (
+    api_docs,
+    calendars,
+    chat,
+    confirm,
+    errors,
+    health,
+    metrics,
+    pages,
+    redirects,
+    rest,
+    trips,
+    uploads,
+    vouchers,
+    webhooks,
+)
 from channels.web.consoles import calendar, desk, ops, payouts, provider, signin
 from channels.web.guard import Guard, Origins
 from channels.web.limits import Allowance, Limits
@@ -37,12 +55,14 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         house.bus.open()
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(programs.run())
             for one in lifespans:
                 await stack.enter_async_context(one(app))
             yield
             house.bus.close()
 
     limits = Limits(allowance or Allowance(), house.settings.redis_url)
+    programs = McpDoor(house, limits)
     app = FastAPI(title="Traveloure", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     errors.install(app)
     app.include_router(health.router(house))
@@ -55,6 +75,9 @@ def create_app(
     app.include_router(pages.router(house))
     app.include_router(trips.router(house, limits))
     app.include_router(vouchers.router(house, limits))
+    app.include_router(off.router(house, limits))
+    app.include_router(confirm.router(house, limits))
+    app.router.routes.append(Route(PATH, endpoint=programs, methods=METHODS, include_in_schema=False))
     app.include_router(signin.router(house, limits))
     app.include_router(provider.router(house))
     app.include_router(calendar.router(house))

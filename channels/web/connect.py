@@ -17,7 +17,8 @@ from core import identities, people
 from core.errors import NotFound
 
 ANYBODY = ("provider", "expert", "operator", "traveler")
-NAMES = {"telegram": "Telegram", "slack": "Slack"}
+NAMES = {"telegram": "Telegram", "slack": "Slack", "sms": "SMS", "mail": "Mail"}
+CHATS = ("telegram", "slack")  # where a whole conversation goes on; the others only tell and take answers
 Link = Callable[[str], Awaitable[str]]
 
 
@@ -36,7 +37,9 @@ def router(house: House, links: Mapping[str, Link]) -> APIRouter:
     @api.post("/chat/v1/link")
     async def from_chat(wanted: Onward | None = None, authorization: Annotated[str, Header()] = "") -> dict[str, str]:
         """The same conversation in a messenger: {"channel", "url"}; the link works once, for 15 minutes."""
-        channel = (wanted.channel if wanted is not None else "") or next(iter(links), "telegram")
+        channel = (wanted.channel if wanted is not None else "") or next((one for one in links if one in CHATS), "telegram")
+        if channel not in CHATS:
+            raise NotFound("A conversation cannot go on there.")
         link = _link(channel)
         person = await to_thread.run_sync(_who, authorization)
         if person is None or not person.conversation_id:
@@ -73,7 +76,7 @@ def router(house: House, links: Mapping[str, Link]) -> APIRouter:
             "name": NAMES[channel],
             "others": [(one, NAMES[one]) for one in links if one != channel],
         }
-        return page(request, "connect.html", seat=seat, linked=linked, done=done, url="", on=channel in links, **about)
+        return page(request, "connect.html", seat=seat, linked=linked, done=done, url="", on=channel in links or channel == "mail", **about)
 
     @api.post("/connect/{channel}")
     async def make(request: Request, seat: Signed, channel: str, csrf: Annotated[str, Form()] = "") -> Response:

@@ -25,6 +25,7 @@ class Allowance:
     sign_ins: str = "10/5 minutes"  # from one address
     calendars: str = "240/minute"  # read by one address
     links: str = "120/minute"  # to partners, followed from one address
+    calls: str = "240/minute"  # of one program
 
 
 SENTENCES = {
@@ -34,6 +35,7 @@ SENTENCES = {
     "uploads": "That is the most files we can take for now. Please try again in {wait}.",
     "streams": "This chat was opened too often. Please wait {wait}.",
     "calendars": "Too many calendars were read from here. Please try again in {wait}.",
+    "calls": "Too many calls were made with this token. Please try again in {wait}.",
     "links": "Too many links were followed from here. Please try again in {wait}.",
     "sign_ins": "Too many tries. Please wait {wait} and use the newest link.",
 }

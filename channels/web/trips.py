@@ -12,14 +12,15 @@ from fastapi import APIRouter, Depends, Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from channels.house import House
+from channels.mail.address import key_of
 from channels.web import forms, session
 from channels.web.chat import address
 from channels.web.consoles import words
 from channels.web.limits import Limits
 from channels.web.views import page
 from channels.web.vouchers import PRIVATE
-from core import cancellations, changes, conversations, itinerary, links, offers, people, requests, travelers
-from core.engine import Actor
+from core import cancellations, changes, conversations, itinerary, letters, links, offers, people, preferences, requests, travelers
+from core.engine import Actor, new_id
 from core.errors import CoreError, Invalid, NotAllowed, NotFound, Refused
 from core.money import Money
 from core.payments import balances, collect
@@ -42,6 +43,9 @@ SAID = {
     "declined": ("info", "You turned the offer down. Nothing was charged."),
     "suggested": ("ok", "Your price is with the host now. The places stay held until they answer."),
     "named": ("ok", "The host has the names now."),
+    "written": ("ok", "Your words are passed on. The answer comes to your conversation and by mail."),
+    "reminders_off": ("info", "You get no mail on the day before any more. Bookings and changes are still confirmed by mail."),
+    "reminders_on": ("ok", "You get a mail on the day before."),
     "withdrawn": ("info", "The request is taken back. Nothing was charged."),
     "delayed": ("warn", "The payment page does not answer yet. Your places are held; please try again in a minute."),
 }
@@ -93,7 +97,8 @@ def router(house: House, limits: Limits) -> APIRouter:
     ) -> Response:
         rows = itinerary.of_account(engine, one.account_id)
         with engine.db.read() as tx:
-            name = people.contact(tx, one.account_id)["name"]
+            contact = people.contact(tx, one.account_id)
+            reminded = not preferences.is_off(tx, key_of(contact["email"]), "reminder")
         cards = [_card(row) for row in rows]
         return page(
             request,
@@ -102,7 +107,8 @@ def router(house: House, limits: Limits) -> APIRouter:
             headers=PRIVATE,
             token=one.token,
             proof=one.proof,
-            first_name=name.split(" ")[0],
+            first_name=contact["name"].split(" ")[0],
+            reminded=reminded if contact["email"] else None,
             ahead=[card for card in cards if not card["over"]],
             over=[card for card in cards if card["over"]],
             tone=tone,
@@ -244,6 +250,24 @@ def router(house: House, limits: Limits) -> APIRouter:
             return back(one, "named")
 
         return carry_out(request, one, do)
+
+    @api.post("/{token}/write")
+    def write(request: Request, one: Acting, booking: Text, text: Text = "") -> Response:
+        """A few words to whom it was booked with; they are told without the traveler's address."""
+
+        def do() -> Response:
+            letters.to_provider(engine, actor_of(one, booking), booking, text, key=new_id())
+            return back(one, "written")
+
+        return carry_out(request, one, do)
+
+    @api.post("/{token}/reminders")
+    def reminders(request: Request, one: Acting, on: Text = "") -> Response:
+        """Mail on the day before, or none."""
+        with engine.db.write() as tx:
+            email = people.contact(tx, one.account_id)["email"]
+            preferences.set_off(tx, key_of(email), "reminder", on != "yes", engine.clock())
+        return back(one, "reminders_on" if on == "yes" else "reminders_off")
 
     @api.post("/{token}/chat")
     def talk(request: Request, one: Acting) -> Response:

@@ -37,6 +37,7 @@ def policy(ancestors: str = "'none'") -> str:
 def page(
     request: Request,
     name: str,
+    /,
     *,
     status: int = 200,
     headers: Mapping[str, str] | None = None,

@@ -41,6 +41,16 @@ def router(house: House, limits: Limits) -> APIRouter:
         headers = {**PRIVATE, "content-disposition": f'attachment; filename="{facts["reference"]}.ics"'}
         return Response(body, media_type=f"text/calendar; charset=utf-8; method={method}", headers=headers)
 
+    @api.get("/v/{token}.pdf")
+    def paper(request: Request, token: str) -> Response:
+        """The voucher to print, or to keep for a place without a network."""
+        from channels import papers  # fonts and all, only where somebody wants it
+
+        facts = find(request, token)
+        body = papers.voucher(facts, f"{house.settings.base_url}/v/{token}", engine.clock())
+        headers = {**PRIVATE, "content-disposition": f'inline; filename="voucher-{facts["reference"]}.pdf"'}
+        return Response(body, media_type="application/pdf", headers=headers)
+
     @api.get("/v/{token}")
     def voucher(request: Request, token: str) -> Response:
         facts = find(request, token)
@@ -87,7 +97,7 @@ def terms(facts: dict[str, Any], zone: ZoneInfo) -> list[str]:
     return told or ["Cancelling: nothing back"]
 
 
-def as_calendar(facts: dict[str, Any], base_url: str, token: str, now: datetime, method: str) -> bytes:
+def as_calendar(facts: dict[str, Any], base_url: str, token: str, now: datetime, method: str, *, organizer: str = "") -> bytes:
     """RFC 5545: the same UID for the life of the booking, a SEQUENCE that rises with every change of it."""
     calendar = Calendar()
     calendar.add("prodid", "-//Traveloure//Vouchers//EN")
@@ -109,6 +119,8 @@ def as_calendar(facts: dict[str, Any], base_url: str, token: str, now: datetime,
         event.add("location", facts["meeting_point"])
     if facts["place"]:
         event.add("geo", facts["place"])
+    if organizer:
+        event.add("organizer", f"mailto:{organizer}")
     event.add("status", "CANCELLED" if method == "CANCEL" else "CONFIRMED")
     event.add("url", f"{base_url}/v/{token}")
     event.add("description", f"{facts['reference']}, {words.party(facts['units'])}. {facts['provider']}.")

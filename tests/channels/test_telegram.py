@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,6 +135,9 @@ def test_a_trip_is_booked_and_paid_and_its_one_status_message_is_edited(there: T
     done = there.world.inbox(ana, lambda one: one["message_id"] == pay["message_id"] and "confirmed" in shown_text(one), timeout=20)
     assert "reply_markup" not in done or not any("Pay now" in label for label in labels(done))
     ping = there.world.inbox(ana, "Booked and confirmed", after=pay["message_id"])
+    paper = there.world.inbox(ana, lambda one: "document" in one, after=ping["message_id"])["document"]
+    assert re.fullmatch(r"voucher-TRV-[0-9A-Z]{6}\.pdf", paper["file_name"])
+    assert next(data for name, data in there.world.files.values() if data.startswith(b"%PDF-"))
     assert ping["reply_to_message"]["message_id"] == pay["message_id"]
     assert b.statuses(there.house.engine.db) == {"pasta-class": "CONFIRMED"}
     assert reference_in(shown_text(done)) in shown_text(there.ask(ana, "/trips", "Your bookings"))

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from core import links, offers, privacy, requests
 from core.engine import Actor
 from core.payments import collect
-from core.schema import booking, outbound
+from core.schema import booking, message, outbound
 from tests import builders
 from tests.channels.conftest import Live
 from tests.gateway import MemoryGateway
@@ -353,3 +353,54 @@ def test_the_names_of_who_comes_reach_the_host(live: Live, ana: Actor, gateway: 
     assert bad.status_code == 422
     assert "card number" in bad.text
     assert row_of(live).contact["travelers"] == ["Ana <b>Silva</b>"]
+
+
+def test_the_traveler_writes_to_the_provider_and_back_without_addresses(live: Live, ana: Actor, gateway: MemoryGateway) -> None:
+    engine = live.house.engine
+    booking_id = bought(live, ana, gateway)
+    guest = Guest(live, ana)
+    assert "passed on" in guest.browser.get(guest.post("write", booking=booking_id, text="We are late").headers["location"]).text
+    with engine.db.read() as tx:
+        sent = tx.execute(select(outbound.c.content, outbound.c.address).where(outbound.c.notice == "letter")).all()
+    assert [row.content["text"] for row in sent] == ["We are late"] * len(sent) and sent
+    assert "ana@example.com" not in str([row.content for row in sent])
+    provider_id = row_of(live).provider_id
+    marta = live.person("Marta Host", "provider", provider_id)
+    assert marta.post(f"/provider/bookings/{booking_id}/write", data={"text": "No problem"}).status_code == 303
+    assert (
+        live.person("Rita Rival", "provider", "nobody").post(f"/provider/bookings/{booking_id}/write", data={"text": "x"}).status_code
+        == 409
+    )
+    assert guest.post("write", booking=booking_id, text="  ").status_code == 422
+    with engine.db.read() as tx:
+        lines = tx.execute(select(message.c.data).where(message.c.role == "provider")).scalars().all()
+        mailed = (
+            tx.execute(select(outbound.c.content).where(outbound.c.notice == "letter", outbound.c.address == "ana@example.com"))
+            .scalars()
+            .all()
+        )
+    assert [line["parts"][0]["text"] for line in lines] == ["No problem"]
+    assert [one["text"] for one in mailed] == ["No problem"]
+
+
+def test_nobody_writes_about_what_is_not_confirmed(live: Live, ana: Actor, gateway: MemoryGateway) -> None:
+    engine = live.house.engine
+    builders.products(engine, "kayak")
+    builders.buy(engine, "kayak", actor=ana)
+    guest = Guest(live, ana)
+    before = builders.snapshot(engine.db)
+    assert guest.post("write", booking=row_of(live).id, text="Hello").status_code == 409
+    assert builders.snapshot(engine.db) == before
+
+
+def test_reminders_are_turned_off_and_on_and_the_voucher_is_a_pdf(live: Live, ana: Actor, gateway: MemoryGateway) -> None:
+    bought(live, ana, gateway)
+    guest = Guest(live, ana)
+    assert "no mail on the day before any more" in guest.browser.get(guest.post("reminders", on="no").headers["location"]).text
+    assert "Remind me" in guest.look()
+    guest.post("reminders", on="yes")
+    assert "No more reminders" in guest.look()
+    voucher = field(guest.look().replace('href="/v/', 'name="v" value="/v/'), "v")
+    paper = guest.browser.get(f"{voucher}.pdf")
+    assert (paper.status_code, paper.headers["content-type"], paper.content[:5]) == (200, "application/pdf", b"%PDF-")
+    assert paper.headers["referrer-policy"] == "no-referrer"

@@ -20,7 +20,16 @@ from core.money import Money
 from core.payments import disputes, payouts
 from core.payments.gateway import GatewayRefused, GatewayUnknown
 
-STATES = {"sent": "ok", "caught": "info", "queued": "warn", "sending": "warn", "uncertain": "bad", "failed": "bad", "dropped": "bad"}
+STATES = {
+    "sent": "ok",
+    "delivered": "ok",
+    "caught": "info",
+    "queued": "warn",
+    "sending": "warn",
+    "uncertain": "bad",
+    "failed": "bad",
+    "dropped": "bad",
+}
 
 
 SAID = {

@@ -14,8 +14,9 @@ from channels.web.consoles import words
 from channels.web.session import Seat
 from channels.web.stream import EventStream, touches
 from channels.web.views import page
-from core import attendance, cancellations, offers, reports, requests
-from core.errors import AlreadyDecided, Expired, Invalid, NotFound, Refused, SoldOut, WrongState
+from core import attendance, cancellations, letters, offers, reports, requests
+from core.engine import new_id
+from core.errors import AlreadyDecided, CoreError, Expired, Invalid, NotFound, Refused, SoldOut, WrongState
 from core.money import Money
 
 SAID = {
@@ -24,6 +25,7 @@ SAID = {
     "no_show": ("info", "Noted: nobody came. The booking keeps its price."),
     "counter": ("ok", "Your offer was sent. The places are held while the traveler decides."),
     "cancel": ("info", "The booking is cancelled. The traveler has been told and gets everything back."),
+    "written": ("ok", "Your words are with the guest. The answer comes by mail and to your chats."),
     "decline": ("info", "You said no. The traveler has been told, and nothing was charged."),
 }
 
@@ -180,6 +182,18 @@ def router(house: House) -> APIRouter:
     def no_show(request: Request, seat: Provider, booking_id: str, csrf: Annotated[str, Form()] = "") -> Response:
         session.check_proof(seat, request, csrf)
         return attend(request, seat, booking_id, attendance.no_show, "no_show")
+
+    @api.post("/bookings/{booking_id}/write")
+    def write(
+        request: Request, seat: Provider, booking_id: str, csrf: Annotated[str, Form()] = "", text: Annotated[str, Form()] = ""
+    ) -> Response:
+        """A few words to the guest, in their conversation and by mail."""
+        session.check_proof(seat, request, csrf)
+        try:
+            letters.to_traveler(engine, seat.actor("provider"), booking_id, text, key=new_id())
+        except CoreError as error:
+            return show(request, seat, status=409, tone="warn", told=error.message)
+        return RedirectResponse("/provider?done=written", status_code=303)
 
     @api.get("/events")
     def events(seat: Provider) -> EventStream:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +17,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
-from tests.channels.conftest import Live
+from channels import demo
+from channels.main import build, web
+from channels.settings import Settings
+from channels.web.serve import server
+from tests import market
+from tests.channels.conftest import Live, wait_for
 
 ARGS = [
     "--no-sandbox",
@@ -108,6 +115,30 @@ def elsewhere(tmp_path: Path) -> Iterator[Callable[[str, str], str]]:
         return f"http://localhost:{server.server_address[1]}/"
 
     yield serve
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    for one in servers:
+        one.shutdown()
+        one.server_close()
+
+
+@pytest.fixture
+def demo_house(migrated_sqlite: Path, tmp_path: Path) -> Iterator[str]:
+    """As `traveloure demo` builds it: no token, so the stand-in with its phone."""
+    shutil.copy(migrated_sqlite, tmp_path / "traveloure.db")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = Settings(_env_file=None, TRAVELOURE_DATA=tmp_path, PORT=port)  # type: ignore[call-arg]
+    house = build(settings)
+    market.load(house.engine, tmp_path)
+    demo.ensure_people(house.engine)
+    door = server(house, web(house, pace=0.0, phone=True), log_level="error")
+    thread = threading.Thread(target=door.run, daemon=True)
+    thread.start()
+    try:
+        wait_for(lambda: door.started, 30)
+        yield settings.base_url
+    finally:
+        door.should_exit = True
+        thread.join(20)
+        house.close()
+        assert not thread.is_alive(), "the server did not stop"

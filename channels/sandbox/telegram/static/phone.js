@@ -12,6 +12,7 @@ let who = 0; // the person who holds the phone
 let chat = 0; // their private chat, or a group
 let have = '';
 let replyTo = 0;
+let waiting = new AbortController(); // for news of the chat that is shown; another chat does not wait for it
 let thread = 0;
 
 async function post(act, body) {
@@ -162,6 +163,7 @@ function choose(person, where, title) {
   const holder = people.find((one) => one.id === who)?.name ?? '';
   $('title').textContent = where === person ? `${holder} and @${meta('bot')}` : `${title}, as ${holder}`;
   menu();
+  waiting.abort();
 }
 
 async function load() {
@@ -173,8 +175,9 @@ async function load() {
 async function follow() {
   for (;;) {
     const looking = chat;
+    waiting = new AbortController();
     try {
-      const answer = await fetch(`${PREFIX}/phone/chat/${looking}?have=${encodeURIComponent(have)}`, { headers });
+      const answer = await fetch(`${PREFIX}/phone/chat/${looking}?have=${encodeURIComponent(have)}`, { headers, signal: waiting.signal });
       if (answer.status === 403) {
         $('state').textContent = 'The demo was started again: reload this page.';
         return;
@@ -192,8 +195,8 @@ async function follow() {
       }
       thread = found.topics.filter((one) => !one.closed).at(-1)?.id ?? 0;
       if (atEnd || found.messages.length < 3) log.scrollTop = log.scrollHeight;
-    } catch {
-      await new Promise((go) => setTimeout(go, 1000));
+    } catch (error) {
+      if (error.name !== 'AbortError') await new Promise((go) => setTimeout(go, 1000));
     }
   }
 }

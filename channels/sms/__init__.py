@@ -1,0 +1,1 @@
+"""Text messages: what is urgent for providers, in as few parts as it takes, and their answers to it."""
