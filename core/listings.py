@@ -230,7 +230,7 @@ def send_back(engine: Engine, actor: Actor, listing_id: str, version: int, said:
         ).rowcount:
             raise AlreadyDecided("This listing was changed or decided since you opened it.", status=row.state, by="")
         audit.record(tx, actor, "send_back_listing", f"product:{listing_id}", {"said": words}, now)
-        _tell(tx, row, "listing_returned", {"said": words}, now)
+        _tell(tx, row, "listing_returned", {"text": words}, now)
 
 
 def _looked_at(engine: Engine, actor: Actor, listing_id: str, version: int) -> Row[Any]:

@@ -15,7 +15,7 @@ from core.db import upsert
 from core.engine import Engine, new_id
 from core.errors import Invalid, NotAllowed, NotFound
 from core.redact import plain, redact
-from core.schema import account, account_role, conversation, link_token, session, signup
+from core.schema import account, account_role, conversation, link_token, session
 
 SESSION_LIFE = {"chat": timedelta(days=90), "console": timedelta(days=14), "api": timedelta(days=365), "program": timedelta(days=180)}
 INVITATION_LIFE = timedelta(days=3)
@@ -125,10 +125,16 @@ def sign_in_link(engine: Engine, account_id: str, *, life: timedelta = timedelta
 
 
 def new_link(
-    tx: Connection, account_id: str, now: datetime, *, life: timedelta = timedelta(days=1), params: Mapping[str, str] | None = None
+    tx: Connection,
+    account_id: str,
+    now: datetime,
+    *,
+    life: timedelta = timedelta(days=1),
+    params: Mapping[str, str] | None = None,
+    token: str = "",
 ) -> str:
     """The same inside a transaction. With {"provider": id, "level": "owner" or "staff"} whoever uses it joins that provider."""
-    token = secrets.token_urlsafe(24)
+    token = token or secrets.token_urlsafe(24)
     row = {"token_hash": digest(token), "account_id": account_id, "purpose": "sign_in", "params": dict(params or {})}
     tx.execute(insert(link_token).values(**row, expires_at=now + life))
     return token
@@ -157,11 +163,9 @@ def redeem_sign_in(engine: Engine, token: str) -> str:
 
 
 def _join(tx: Connection, account_id: str, provider_id: str, level: str, now: datetime) -> None:
-    """The mail arrived where it was sent, so the address is theirs: the account joins the provider, and a sign-up waits for a look."""
+    """The mail arrived where it was sent, so the address is theirs: the account joins the provider."""
     grant(tx, account_id, "provider", provider_id, level=level)
     tx.execute(update(account).where(account.c.id == account_id).values(email_verified_at=now))
-    if level == "owner":
-        tx.execute(update(signup).where(signup.c.provider_id == provider_id, signup.c.state == "new").values(state="waiting"))
 
 
 def find_account(engine: Engine, named: str) -> str:

@@ -325,7 +325,7 @@ signup = Table(
     "signup",
     metadata,
     Column("provider_id", String(64), ForeignKey("provider.id"), primary_key=True),
-    Column("state", String(12), nullable=False),  # new (mail not confirmed), waiting, approved, refused
+    Column("state", String(12), nullable=False),  # waiting, approved, refused
     Column("said", String(1000), nullable=False, server_default=""),
     Column("created_at", Moment, nullable=False),
     Column("decided_at", Moment),

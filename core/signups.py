@@ -7,13 +7,15 @@ of theirs goes on sale before the look.
 from __future__ import annotations
 
 import re
+import secrets
 import unicodedata
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, exists, func, insert, select, update
 
-from core import audit, notices, people
+from core import audit, notices, people, signin
 from core.catalogue_files import import_records
 from core.db import announce
 from core.engine import Actor, Engine, new_id
@@ -31,9 +33,16 @@ def slug(text: str, longest: int) -> str:
 
 
 def state_of(tx: Connection, provider_id: str) -> str:
-    """new, waiting, approved or refused; who never signed up here is approved."""
-    found: str | None = tx.execute(select(signup.c.state).where(signup.c.provider_id == provider_id)).scalar_one_or_none()
-    return found or "approved"
+    """new (nobody has opened the letter yet), waiting, approved or refused; who never signed up here is approved."""
+    row = tx.execute(select(signup.c.state, _confirmed().label("confirmed")).where(signup.c.provider_id == provider_id)).one_or_none()
+    if row is None:
+        return "approved"
+    return str(row.state) if row.confirmed or row.state != "waiting" else "new"
+
+
+def _confirmed() -> Any:
+    """Somebody came in by the letter: until then nobody belongs to the provider."""
+    return exists(select(1).where(account_role.c.role == "provider", account_role.c.provider_id == signup.c.provider_id))
 
 
 def join(engine: Engine, given: Mapping[str, str], *, person: str, agreed: bool) -> str:
@@ -52,10 +61,10 @@ def join(engine: Engine, given: Mapping[str, str], *, person: str, agreed: bool)
     record = {name: plain(given[name]).strip() for name in FIELDS if given.get(name, "").strip()}
     keep(engine, {"type": "provider", "id": provider_id, **record, "email": email})
     with engine.db.write() as tx:
-        tx.execute(insert(signup).values(provider_id=provider_id, state="new", created_at=now))
+        tx.execute(insert(signup).values(provider_id=provider_id, state="waiting", created_at=now))
         account_id = account_of(tx, engine, email, who)
-        token = people.new_link(tx, account_id, now, params={"provider": provider_id, "level": "owner"})
-        mail_link(tx, engine, email, "provider_welcome", token, {"name": who, "provider": record.get("name", "")})
+        facts = {"provider": record.get("name", ""), "provider_id": provider_id, "level": "owner"}
+        mail_link(tx, engine, account_id, email, "provider_welcome", facts, life=people.INVITATION_LIFE)
         actor = Actor(account_id, role="provider", channel="console")
         audit.record(tx, actor, "sign_up", f"provider:{provider_id}", {"agreed": True}, now)
     return provider_id
@@ -77,31 +86,25 @@ def account_of(tx: Connection, engine: Engine, email: str, name: str) -> str:
     return found or people.new_account(tx, engine.clock(), name=name, email=email, visitor=False)
 
 
-def mail_link(tx: Connection, engine: Engine, email: str, notice: str, token: str, facts: Mapping[str, Any]) -> None:
-    """A mail with a sign-in link of ours: `link` is its path, for the door to put its address before."""
-    content = {**facts, "link": f"/signin/{token}"}
-    notices.send(
-        tx, channel="mail", address=email, notice=notice, content=content, now=engine.clock(), key=f"{notice}:{people.digest(token)}"
-    )
+def mail_link(
+    tx: Connection, engine: Engine, account_id: str, email: str, notice: str, facts: Mapping[str, str], *, life: timedelta
+) -> None:
+    """A letter with a link that signs this account in and lets it join facts["provider_id"] at facts["level"], once.
 
-
-def send_link(engine: Engine, email: str) -> None:
-    """Mail a new sign-in link to somebody who works with a provider. Says nothing about whether there is such a person. Raises Invalid."""
-    address, now = people.check_email(email), engine.clock()
-    with engine.db.write() as tx:
-        same = (func.lower(account.c.email) == address.lower()) & account.c.visitor.is_(False)
-        for row in tx.execute(select(account.c.id, account.c.display_name).where(same)).all():
-            held = select(account_role.c.role).where(account_role.c.account_id == row.id, account_role.c.role == "provider")
-            if tx.execute(held.limit(1)).first() is not None:
-                token = people.new_link(tx, row.id, now)
-                mail_link(tx, engine, address, "sign_in", token, {"name": row.display_name})
+    As with every sign-in by mail the letter's row has a number of which only the house can make the link.
+    """
+    nonce, now = secrets.token_hex(16), engine.clock()
+    params = {"provider": facts["provider_id"], "level": facts["level"]}
+    people.new_link(tx, account_id, now, life=life, params=params, token=signin.token_of(tx, nonce))
+    content = {**facts, "nonce": nonce}
+    notices.send(tx, channel="mail", address=email, notice=notice, content=content, now=now, key=f"{notice}:{nonce}")
 
 
 def waiting(engine: Engine) -> list[dict[str, Any]]:
     """Who waits for a look, the longest first; without those who never confirmed their address."""
     with engine.db.read() as tx:
         query = select(provider, signup.c.created_at.label("since")).join(signup, signup.c.provider_id == provider.c.id)
-        rows = tx.execute(query.where(signup.c.state == "waiting").order_by(signup.c.created_at)).all()
+        rows = tx.execute(query.where(signup.c.state == "waiting", _confirmed()).order_by(signup.c.created_at)).all()
         return [dict(row._mapping) for row in rows]
 
 
@@ -116,7 +119,7 @@ def decide(engine: Engine, actor: Actor, provider_id: str, *, approve: bool, sai
         row = tx.execute(select(signup).where(signup.c.provider_id == provider_id).with_for_update()).one_or_none()
         if row is None:
             raise NotFound("There is no such sign-up.")
-        if row.state != "waiting":
+        if state_of(tx, provider_id) != "waiting":
             raise AlreadyDecided("This sign-up does not wait for a look.", status=row.state, by=row.decided_by or "")
         state = "approved" if approve else "refused"
         values = {"state": state, "said": words, "decided_at": now, "decided_by": actor.account_id}
@@ -124,6 +127,6 @@ def decide(engine: Engine, actor: Actor, provider_id: str, *, approve: bool, sai
         audit.record(tx, actor, "decide_sign_up", f"provider:{provider_id}", {"state": state, "said": words}, now)
         owner = tx.execute(select(provider).where(provider.c.id == provider_id)).one()
         notices.tell_provider(
-            tx, owner, f"sign_up_{state}", {"provider": owner.name, "said": words}, now, key=f"signup:{provider_id}:{state}"
+            tx, owner, f"sign_up_{state}", {"provider": owner.name, "text": words}, now, key=f"signup:{provider_id}:{state}"
         )
         announce(tx, "provider", provider_id)

@@ -75,11 +75,10 @@ def invite(engine: Engine, actor: Actor, provider_id: str, email: str, *, name: 
         if tx.execute(select(account_role.c.role).where(held)).first() is not None:
             raise Refused(f"{address} is one of your people already.")
         _forget_invitations(tx, engine, provider_id, account_id)  # the newest link is the one that works
-        params = {"provider": provider_id, "level": "owner" if level == "owner" else "staff"}
-        token = people.new_link(tx, account_id, now, life=people.INVITATION_LIFE, params=params)
         owner = tx.execute(select(provider.c.name).where(provider.c.id == provider_id)).scalar_one()
-        signups.mail_link(tx, engine, address, "staff_invited", token, {"provider": owner, "level": params["level"]})
-        audit.record(tx, actor, "invite", f"provider:{provider_id}", {"account": account_id, "level": params["level"]}, now)
+        facts = {"provider": owner, "provider_id": provider_id, "level": "owner" if level == "owner" else "staff"}
+        signups.mail_link(tx, engine, account_id, address, "staff_invited", facts, life=people.INVITATION_LIFE)
+        audit.record(tx, actor, "invite", f"provider:{provider_id}", {"account": account_id, "level": facts["level"]}, now)
 
 
 def _forget_invitations(tx: Connection, engine: Engine, provider_id: str, account_id: str) -> int:
