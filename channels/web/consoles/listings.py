@@ -130,10 +130,10 @@ def router(house: House, limits: Limits) -> APIRouter:
     @api.post("/{listing_id}")
     async def save(request: Request, seat: Owner, listing_id: str) -> Response:
         """One form for everything: `do` says whether it is only kept, sent, or gets another option."""
-        given = await request.form(max_files=1, max_fields=3000)
-        sent = given.get("photo")
-        data = await sent.read(uploads.MOST + 1) if isinstance(sent, UploadFile) and sent.filename else b""
-        items = [(name, value) for name, value in given.multi_items() if isinstance(value, str)]
+        async with request.form(max_files=1, max_fields=3000) as given:
+            sent = given.get("photo")
+            data = await sent.read(uploads.MOST + 1) if isinstance(sent, UploadFile) and sent.filename else b""
+            items = [(name, value) for name, value in given.multi_items() if isinstance(value, str)]
         return await to_thread.run_sync(lambda: keep(request, seat, listing_id, items, data))
 
     def keep(request: Request, seat: Seat, listing_id: str, items: list[tuple[str, str]], photo: bytes) -> Response:
