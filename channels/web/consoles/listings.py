@@ -197,7 +197,12 @@ def router(house: House, limits: Limits) -> APIRouter:
 
 
 def _said(found: tuple[Problem, ...]) -> dict[str, str]:
-    return {one.field: f"Please give {one.expected}." if one.found == "nothing" else f"Expected {one.expected}." for one in reversed(found)}
+    """The importer's words at each field; the first of several about one. Numbers are said as people say them."""
+    told = {}
+    for one in reversed(found):
+        expected = "a whole number" if "valid integer" in one.expected else "a number" if "valid decimal" in one.expected else one.expected
+        told[one.field] = f"Please give {expected}." if one.found == "nothing" else f"Expected {expected}."
+    return told
 
 
 def _line(one: dict[str, Any]) -> dict[str, Any]:
