@@ -128,6 +128,7 @@ def _is_day(label: str) -> bool:
 
 # ── cards ─────────────────────────────────────────────────────────────────────────────────────────
 
+STAR, NO_STAR, ELLIPSIS = "\u2605", "\u2606", "\u2026"
 QUOTED = 200  # characters of a review on a card
 BADGES = {"INSTANT": ("badge_instant", "ok"), "REQUEST": ("badge_request", "warn"), "EXTERNAL": ("badge_external", "info")}
 
@@ -235,8 +236,9 @@ def _review_lines(words: Words, part: Part) -> list[str]:
         name = "rated_sample" if source == "sample" else "rated_reviews" if source == "reviews" else "rated_by"
         lines.append(words.say("cards", name, **facts, source=source or ""))
     for one in part.get("reviews", ()):
-        text = f" \u201c{one['text'][:QUOTED]}{'\u2026' if len(one['text']) > QUOTED else ''}\u201d" if one["text"] else ""
-        lines.append(f"{'\u2605' * one['stars']}{'\u2606' * (5 - one['stars'])} {words.day(one['at'])}{text}")
+        shown = one["text"] if len(one["text"]) <= QUOTED else one["text"][:QUOTED] + ELLIPSIS
+        stars = STAR * one["stars"] + NO_STAR * (5 - one["stars"])
+        lines.append(f"{stars} {words.day(one['at'])}" + (f" \u201c{shown}\u201d" if shown else ""))
         if one["answer"]:
             lines.append(words.say("cards", "host_answers", text=one["answer"][:QUOTED]))
     if part.get("hidden"):

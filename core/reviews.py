@@ -206,6 +206,7 @@ def listed(engine: Engine, provider_ids: Sequence[str] | None, *, limit: int = 1
             "title": row.title,
             "reference": row.reference,
             "provider": row.provider,
+            "provider_id": row.provider_id,
             "hidden": row.hidden_at is not None,
             "hidden_reason": row.hidden_reason,
         }

@@ -65,7 +65,7 @@ ACCESS: dict[str, frozenset[str]] = {
             "GET /v/{token}", "GET /v/{token}.ics", "GET /v/{token}.pdf", "GET /trips/{token}", "POST /trips/{token}/pay", "POST /trips/{token}/change",
             "POST /trips/{token}/confirm-change", "POST /trips/{token}/cancel", "POST /trips/{token}/confirm-cancel", "POST /trips/{token}/offer",
             "POST /trips/{token}/withdraw", "POST /trips/{token}/travelers", "POST /trips/{token}/chat", "POST /trips/{token}/take-back",
-            "POST /trips/{token}/write", "POST /trips/{token}/reminders",
+            "POST /trips/{token}/write", "POST /trips/{token}/review", "POST /trips/{token}/reminders",
         ),
         EVERYBODY,
     ),
@@ -79,7 +79,7 @@ ACCESS: dict[str, frozenset[str]] = {
     "GET /chat/v1/uploads/{conversation_id}/{mid}": OWNER | DESK,
     **dict.fromkeys(
         (
-            "GET /provider", "GET /provider/events", "GET /calendar",
+            "GET /provider", "GET /reviews", "POST /reviews/{review_id}/answer", "GET /provider/events", "GET /calendar",
         ),
         CREWS,
     ),
@@ -113,8 +113,8 @@ ACCESS: dict[str, frozenset[str]] = {
         ),
         DESK,
     ),
-    **dict.fromkeys(("GET /ops", "GET /ops/figures.csv", "POST /ops/jobs/{job_id}/retry", "POST /ops/disputes/{dispute_id}/evidence"), OPS),
-    **dict.fromkeys(("GET /api/catalogue/search", "GET /api/providers/{provider_id}/availability"), EVERYBODY),
+    **dict.fromkeys(("GET /ops", "GET /ops/figures.csv", "POST /reviews/{review_id}/hide", "POST /reviews/{review_id}/show", "POST /ops/jobs/{job_id}/retry", "POST /ops/disputes/{dispute_id}/evidence"), OPS),
+    **dict.fromkeys(("GET /api/catalogue/search", "GET /api/catalogue/products/{product_id}/reviews", "GET /api/providers/{provider_id}/availability"), EVERYBODY),
     **dict.fromkeys(("POST /api/bookings/process-cart", "POST /api/booking-requests/submit"), SIGNED),
     **dict.fromkeys(
         (

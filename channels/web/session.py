@@ -36,6 +36,7 @@ class Seat:
             ("/ops", "Operations", ()),
             ("/provider", "Inbox", ("provider",)),
             ("/calendar", "Calendar", ("provider",)),
+            ("/reviews", "Reviews", ("provider",)),
             ("/desk", "Desk", ("expert",)),
             ("/payouts", "Payouts", ("provider", "expert")),
         )
