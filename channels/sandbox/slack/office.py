@@ -1,71 +1,43 @@
-"""A workspace in the browser: a page that plays its people, so that anybody can try the app without Slack.
-
-Only for a machine of one's own. The page talks to these few addresses with a key of its own, and never to the app.
-"""
+"""A workspace in the browser: a page that plays its people, so that anybody can try the app without Slack."""
 
 from __future__ import annotations
 
 import asyncio
 import copy
-import hashlib
-import hmac
 import json
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from channels.sandbox.played import Played
 from channels.sandbox.slack.world import Channel, Delivery, Json, Member, World
 
 HERE = Path(__file__).parent
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-TYPES = {"office.js": "text/javascript", "office.css": "text/css"}
 LARGEST = 200_000
-WAIT = 20.0
 ANSWER = 3.0  # seconds in which Slack wants an app to answer
 
 
-class Office:
-    """`prefix` is the path it is mounted at. The key lives as long as the process."""
+class Office(Played):
+    """`prefix` is the path it is mounted at."""
 
     def __init__(self, world: World, *, prefix: str, stopping: Callable[[], bool]) -> None:
+        super().__init__(HERE, "office", prefix=prefix, stopping=stopping, app=lambda: world.bot.name)
         self.world = world
-        self._stopping = stopping
-        self._prefix = prefix
-        self._key = secrets.token_urlsafe(24)
-        self._templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
 
     def routes(self) -> list[Route]:
         return [
-            Route("/", self._page),
-            Route("/static/{name}", self._static),
+            *super().routes(),
             Route("/office/places", self._places),
             Route("/office/place/{place}", self._place),
             Route("/office/{act}", self._act, methods=["POST"]),
         ]
 
-    async def _page(self, request: Request) -> Response:
-        page = self._templates.get_template("office.html").render(key=self._key, prefix=self._prefix, app=self.world.bot.name)
-        return Response(
-            page, media_type="text/html; charset=utf-8", headers={"content-security-policy": POLICY, "cache-control": "no-store"}
-        )
-
-    async def _static(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        if name not in TYPES:
-            return Response(status_code=404)
-        return Response((HERE / "static" / name).read_bytes(), media_type=TYPES[name], headers={"cache-control": "no-cache"})
-
-    def _allowed(self, request: Request) -> bool:
-        return hmac.compare_digest(request.headers.get("x-office-key", "").encode(), self._key.encode())
-
     async def _places(self, request: Request) -> Response:
-        if not self._allowed(request):
+        if not self.allowed(request):
             return Response(status_code=403)
         with self.world.lock:
             people = [one for one in self.world.people.values() if one.id != self.world.bot.id]
@@ -79,22 +51,13 @@ class Office:
 
     async def _place(self, request: Request) -> Response:
         """What somebody sees of a channel once it differs from what the page has (`have`); waits for that."""
-        if not self._allowed(request):
+        if not self.allowed(request):
             return Response(status_code=403)
         here = self.world.channels.get(request.path_params["place"])
         who = self.world.people.get(request.query_params.get("who", ""))
         if here is None or who is None or who.id not in here.members:
             return Response(status_code=404)
-        have = request.query_params.get("have", "")
-        for _ in range(int(WAIT / 0.15)):
-            shown = self._shown(here, who)
-            digest = hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()[:24]
-            if digest != have:
-                return JSONResponse({"have": digest, **shown})
-            if self._stopping() or await request.is_disconnected():
-                break
-            await asyncio.sleep(0.15)
-        return JSONResponse({"have": have})
+        return await self.news(request, lambda: self._shown(here, who))
 
     def _shown(self, here: Channel, who: Member) -> Json:
         with self.world.lock:
@@ -117,7 +80,7 @@ class Office:
         }
 
     async def _act(self, request: Request) -> Response:
-        if not self._allowed(request):
+        if not self.allowed(request):
             return Response(status_code=403)
         body = await request.body()
         if len(body) > LARGEST:

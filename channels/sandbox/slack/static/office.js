@@ -1,10 +1,5 @@
-// Plays the people of the stand-in. Everything that was written by anybody is set as text, never as markup.
-const meta = (name) => document.querySelector(`meta[name="office-${name}"]`).content;
-const KEY = meta('key');
-const PREFIX = meta('prefix');
-const $ = (id) => document.getElementById(id);
-const headers = { 'x-office-key': KEY, 'content-type': 'application/json' };
-const PEOPLE = ['Ana (traveler)', 'Marta (provider)', 'Jonas (expert)'];
+import { $, PEOPLE, PREFIX, el, follow, headers, link, meta, moveOn, opensLink, post, safe, sends, tab } from './played.js';
+
 const COMMAND = '/traveloure';
 
 let people = [];
@@ -12,48 +7,8 @@ let channels = [];
 let who = ''; // whoever is at the keyboard
 let place = ''; // their direct messages with the app, or a channel
 let have = '';
-let waiting = new AbortController(); // for news of the chat that is shown; another chat does not wait for it
 let thread = '';
 let modal = ''; // the id and hash of the form that is drawn
-
-async function post(act, body) {
-  const answer = await fetch(`${PREFIX}/office/${act}`, { method: 'POST', headers, body: JSON.stringify(body) });
-  const said = await answer.json().catch(() => ({}));
-  if (!answer.ok) {
-    tell(said.error || 'That did not work.');
-    throw new Error(said.error);
-  }
-  return said.result;
-}
-
-function tell(text) {
-  $('alert').querySelector('p').textContent = text;
-  $('alert').showModal();
-}
-
-function el(tag, className, ...inside) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  made.append(...inside.filter((one) => one !== undefined && one !== ''));
-  return made;
-}
-
-function safe(url) {
-  try {
-    const full = new URL(url, location.href);
-    return ['http:', 'https:', 'mailto:'].includes(full.protocol) ? full.href : '#';
-  } catch {
-    return '#';
-  }
-}
-
-function link(url, label, className = '') {
-  const made = el('a', className, label);
-  made.href = safe(url);
-  made.target = '_blank';
-  made.rel = 'noopener noreferrer';
-  return made;
-}
 
 const plain = (text) => text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
 const MARK = /<([^>|]+)(?:\|([^>]*))?>|\*([^*\n]+)\*|_([^_\n]+)_|~([^~\n]+)~|`([^`\n]+)`/g;
@@ -144,7 +99,7 @@ function heard(answer) {
 }
 
 async function click(ts, at, element) {
-  heard(await post('click', { who, place, ts, block: at, element }));
+  heard(await post('office/click', { who, place, ts, block: at, element }));
 }
 
 // a modal
@@ -201,9 +156,9 @@ $('modal').querySelector('form').addEventListener('submit', async (event) => {
   event.preventDefault();
   const values = {};
   for (const one of $('fields').querySelectorAll('[data-name]')) values[one.dataset.name] = one.type === 'checkbox' ? (one.checked ? 'yes' : '') : one.value;
-  heard(await post('submit', { who, values }));
+  heard(await post('office/submit', { who, values }));
 });
-const dismiss = () => modal && post('dismiss', { who });
+const dismiss = () => modal && post('office/dismiss', { who });
 $('dismiss').addEventListener('click', dismiss);
 $('modal').addEventListener('cancel', dismiss);
 
@@ -218,19 +173,11 @@ function home(view) {
   $('home-page').querySelector('div').replaceChildren(...view.blocks.map((one) => block(one, {})));
   if (!$('home-page').open) $('home-page').showModal();
 }
-$('home-page').addEventListener('close', () => post('dismiss', { who, what: 'home' }));
-$('home').addEventListener('click', async () => heard(await post('home', { who })));
-$('assistant').addEventListener('click', async () => threading(await post('assistant', { who }), 'New assistant thread'));
+$('home-page').addEventListener('close', () => post('office/dismiss', { who, what: 'home' }));
+$('home').addEventListener('click', async () => heard(await post('office/home', { who })));
+$('assistant').addEventListener('click', async () => threading(await post('office/assistant', { who }), 'New assistant thread'));
 
 // who is where
-
-function tab(label, pressed, act) {
-  const button = el('button', '', label);
-  button.type = 'button';
-  button.setAttribute('aria-pressed', String(pressed));
-  button.addEventListener('click', act);
-  return button;
-}
 
 function menu() {
   $('people').replaceChildren(
@@ -253,7 +200,7 @@ function choose(person, where) {
   const channel = channels.find((one) => one.id === where);
   $('title').textContent = channel ? `#${channel.name}, as ${name}` : `${name} and ${meta('app')}`;
   menu();
-  waiting.abort();
+  moveOn();
 }
 
 async function load() {
@@ -269,37 +216,23 @@ function prompts(found) {
   $('prompts').replaceChildren(...all.map((one) => tab(one.title, false, () => say(one.message))));
 }
 
-async function follow() {
-  for (;;) {
-    const [looking, as] = [place, who];
-    waiting = new AbortController();
-    try {
-      const answer = await fetch(`${PREFIX}/office/place/${looking}?who=${as}&have=${have}`, { headers, signal: waiting.signal });
-      if (answer.status === 403) {
-        $('state').textContent = 'The demo was started again: reload this page.';
-        return;
-      }
-      const found = await answer.json();
-      if (looking !== place || as !== who || !found.messages) continue;
-      have = found.have;
-      const log = $('log');
-      const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
-      log.replaceChildren(...found.messages.map((one) => drawn(one, found)), ...found.told.map((text) => el('li', 'told', rich(text, found.names))));
-      if (found.status) log.append(el('li', 'context', found.status));
-      prompts(found);
-      form(found.modal);
-      home(found.home);
-      if (atEnd || found.messages.length < 3) log.scrollTop = log.scrollHeight;
-    } catch (error) {
-      if (error.name !== 'AbortError') await new Promise((go) => setTimeout(go, 1000));
-    }
-  }
+function show(found) {
+  if (!found.messages) return;
+  have = found.have;
+  const log = $('log');
+  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
+  log.replaceChildren(...found.messages.map((one) => drawn(one, found)), ...found.told.map((text) => el('li', 'told', rich(text, found.names))));
+  if (found.status) log.append(el('li', 'context', found.status));
+  prompts(found);
+  form(found.modal);
+  home(found.home);
+  if (atEnd || found.messages.length < 3) log.scrollTop = log.scrollHeight;
 }
 
 async function say(text) {
   $('state').textContent = '';
-  if (text === COMMAND || text.startsWith(`${COMMAND} `)) heard(await post('command', { who, place, text: text.slice(COMMAND.length).trim() }));
-  else await post('say', { who, place, text, thread });
+  if (text === COMMAND || text.startsWith(`${COMMAND} `)) heard(await post('office/command', { who, place, text: text.slice(COMMAND.length).trim() }));
+  else await post('office/say', { who, place, text, thread });
 }
 
 $('write').addEventListener('submit', async (event) => {
@@ -309,48 +242,29 @@ $('write').addEventListener('submit', async (event) => {
   $('text').value = '';
   await say(text);
 });
-$('text').addEventListener('keydown', (event) => {
-  if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
-    event.preventDefault();
-    $('write').requestSubmit();
-  }
-});
+sends($('write'), $('text'));
 $('no-thread').addEventListener('click', () => threading('', ''));
 $('new-person').addEventListener('submit', async (event) => {
   event.preventDefault();
-  const id = await post('person', { name: new FormData(event.target).get('name') });
+  const id = await post('office/person', { name: new FormData(event.target).get('name') });
   event.target.reset();
   await load();
   choose(id, people.find((one) => one.id === id).dm);
 });
 $('new-channel').addEventListener('submit', async (event) => {
   event.preventDefault();
-  const id = await post('channel', { name: new FormData(event.target).get('name'), members: people.map((one) => one.id) });
+  const id = await post('office/channel', { name: new FormData(event.target).get('name'), members: people.map((one) => one.id) });
   event.target.reset();
   await load();
   choose(who, id);
 });
 
-for (const name of PEOPLE) await post('person', { name });
+for (const name of PEOPLE) await post('office/person', { name });
 await load();
 const ana = people.find((one) => one.name.startsWith('Ana')) ?? people[0];
 choose(ana.id, ana.dm);
-follow();
-const token = new URLSearchParams(location.hash.slice(1)).get('start');
-if (token) {
-  history.replaceState(null, '', location.pathname);
-  opens(token);
-}
-
-/** A link that makes a chat somebody's: whose Slack opens it is for the person here to say. */
-function opens(token) {
-  const ask = $('whose');
-  ask.querySelector('div').replaceChildren(
-    ...people.map((one) => tab(one.name, false, async () => {
-      ask.close();
-      choose(one.id, one.dm);
-      heard(await post('command', { who: one.id, place: one.dm, text: `link ${token}` }));
-    })),
-  );
-  ask.showModal();
-}
+follow(() => `office/place/${place}?who=${who}&have=${have}`, show);
+opensLink(people, async (one, token) => {
+  choose(one.id, one.dm);
+  heard(await post('office/command', { who: one.id, place: one.dm, text: `link ${token}` }));
+});
