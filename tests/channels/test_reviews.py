@@ -64,7 +64,7 @@ def test_a_star_pressed_in_the_chat_and_words_after_it(live: Live, ana: Actor, g
     outcome = get_details(Desk(engine, ana), "kayak")
     assert outcome.data["quoted_from_travelers"] == [{"stars": 4, "text": "<b>calm</b> water\nand ducks"}]
     lines = Words("http://house.example", "en").draw(outcome.parts[0])[0]["lines"]
-    assert "\u2605 4.0 from 1 reviews by travelers who were there" in lines
+    assert "\u2605 4.0; reviews by travelers who were there: 1" in lines
     assert any(line.startswith("\u2605\u2605\u2605\u2605\u2606") and "ducks" in line for line in lines)
 
 
