@@ -26,6 +26,7 @@ from core import (
     people,
     remembering,
     requests,
+    reviews,
     trips,
 )
 from core.availability import Ask
@@ -408,6 +409,23 @@ def _leave_person(desk: Desk, _params: Mapping[str, Any], _fields: Mapping[str, 
     return [{"type": "event", "event": "with_assistant", "facts": {}, "actions": []}]
 
 
+def _rate(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+    """The stars pressed; words may follow as a line that begins with "review:"."""
+    done = reviews.rate(desk.engine, desk.actor, params["booking_id"], stars=int(params["stars"]))
+    return [{"type": "event", "event": "review_stars", "facts": done, "actions": []}]
+
+
+def write_review(engine: Engine, actor: Actor, client_id: str, text: str, booking_id: str, words: str) -> int:
+    """A line that begins with "review:": its words go with the stars given in this conversation."""
+
+    def verb(desk: Desk, _params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
+        done = reviews.rate(desk.engine, desk.actor, booking_id, text=words)
+        return [{"type": "event", "event": "review_words", "facts": done, "actions": []}]
+
+    line = {"type": "text", "text": conversations.check_text(text)}
+    return _carry_out(engine, actor, client_id, line, verb, {}, {})
+
+
 def _cancel(desk: Desk, params: Mapping[str, Any], _fields: Mapping[str, Any]) -> Parts:
     return list(cancellation_tools.propose_cancellation(desk, params["booking_id"]).parts)
 
@@ -532,6 +550,7 @@ VERBS: Mapping[str, Verb] = {
     "change": _change,
     "confirm_change": _confirm_change,
     "trips": _trips,
+    "rate": _rate,
     "not_me": _not_me,
     "cancel": _cancel,
     "confirm_cancel": _confirm_cancel,

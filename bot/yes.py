@@ -1,4 +1,4 @@
-"""An exact yes: one of a closed list with nothing left over. Anything more is talk, and commits nothing."""
+"""Lines that code reads for itself: an exact yes, one of a closed list with nothing left over, and words marked as a review."""
 
 from __future__ import annotations
 
@@ -52,3 +52,9 @@ def is_exact_yes(text: str, locale: str = "en") -> bool:
     """ "Yes, please!" is one; "Yes, please. And for three nights" is not."""
     plain = re.sub(r"\s+", " ", re.sub(r"[.,!\u00a1'\u2019]", "", text.strip().lower())).strip()
     return plain in YES["en"] or plain in YES.get(locale.split("-")[0], ())
+
+
+def review_words(text: str) -> str:
+    """What follows "review:" at the beginning of a line; empty where it does not begin so."""
+    found = re.match(r"\s*(?:review|rese\u00f1a|resena)\s*:\s*(.+)", text, re.IGNORECASE | re.DOTALL)
+    return found[1].strip() if found else ""

@@ -16,10 +16,10 @@ import structlog
 from sqlalchemy import Connection, Row, delete, select, update
 
 from bot import presses
-from bot.yes import is_exact_yes
+from bot.yes import is_exact_yes, review_words
 from channels.message import Event
 from channels.phrases import phrase
-from core import bookings, conversations, identities, jobs, leases
+from core import bookings, conversations, identities, jobs, leases, reviews
 from core.db import upsert
 from core.engine import Actor, Engine, new_id
 from core.errors import Busy, CoreError, TryAgain
@@ -50,8 +50,12 @@ def say(engine: Engine, actor: Actor, client_id: str, text: str) -> int:
     with engine.db.read() as tx:
         locale = conversations.get(tx, actor.conversation_id).locale
         live = bookings.live_proposals(tx, actor.conversation_id, engine.clock()) if is_exact_yes(text, locale) else ()
+        words = review_words(text)
+        about = reviews.to_write_about(tx, actor.conversation_id, actor.account_id, engine.clock()) if words else None
     if len(live) == 1:
         return presses.say_yes(engine, actor, client_id, text, live[0].id, live[0].kind)
+    if about is not None:
+        return presses.write_review(engine, actor, client_id, text, about, words)
     return conversations.say(engine, actor, client_id, text)
 
 

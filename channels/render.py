@@ -129,6 +129,8 @@ def _is_day(label: str) -> bool:
 
 # ── cards ─────────────────────────────────────────────────────────────────────────────────────────
 
+STAR, NO_STAR, ELLIPSIS = "\u2605", "\u2606", "\u2026"
+QUOTED = 200  # characters of a review on a card
 BADGES = {"INSTANT": ("badge_instant", "ok"), "REQUEST": ("badge_request", "warn"), "EXTERNAL": ("badge_external", "info")}
 
 
@@ -211,7 +213,7 @@ def _details(words: Words, part: Part) -> list[Wire]:
         lines.append(words.say("cards", "meeting_point", place=part["meeting_point"]))
     if part.get("min_age"):
         lines.append(words.say("cards", "min_age", age=part["min_age"]))
-    lines += policy_lines(words, part.get("tiers", ()))
+    lines += policy_lines(words, part.get("tiers", ())) + _review_lines(words, part)
     buttons = [words.button(raw, "primary") for raw in part.get("buttons", ())]
     status: Wire = {
         "type": "status",
@@ -224,6 +226,25 @@ def _details(words: Words, part: Part) -> list[Wire]:
     if part.get("picture"):
         status["picture"] = picture_url(part["picture"])
     return [status]
+
+
+def _review_lines(words: Words, part: Part) -> list[str]:
+    """Whose rating it is, the newest reviews with the host's answers, and how many are hidden."""
+    lines = []
+    if part.get("rating_tenths"):
+        facts = {"rating": f"{part['rating_tenths'] / 10:.1f}", "count": part.get("rating_count", 0)}
+        source = part.get("rating_source")
+        name = "rated_sample" if source == "sample" else "rated_reviews" if source == "reviews" else "rated_by"
+        lines.append(words.say("cards", name, **facts, source=source or ""))
+    for one in part.get("reviews", ()):
+        shown = one["text"] if len(one["text"]) <= QUOTED else one["text"][:QUOTED] + ELLIPSIS
+        stars = STAR * one["stars"] + NO_STAR * (5 - one["stars"])
+        lines.append(f"{stars} {words.day(one['at'])}" + (f" \u201c{shown}\u201d" if shown else ""))
+        if one["answer"]:
+            lines.append(words.say("cards", "host_answers", text=one["answer"][:QUOTED]))
+    if part.get("hidden"):
+        lines.append(words.say("cards", "reviews_hidden", count=part["hidden"]))
+    return lines
 
 
 def policy_lines(words: Words, tiers: Sequence[Mapping[str, int]]) -> list[str]:

@@ -21,7 +21,7 @@ from channels.bus import Bus
 from channels.calendars import pull
 from channels.delivery import deliver
 from channels.messengers import Messengers
-from core import bookings, calendars, conversations, counters, handoff, jobs, reminders, requests, signin
+from core import bookings, calendars, conversations, counters, handoff, jobs, reminders, requests, reviews, signin
 from core.engine import Engine
 from core.errors import Busy, CoreError, NotFound
 from core.jobs import Job
@@ -235,6 +235,7 @@ LOOKS: Looks = (
     ("inbound", inbox.rescue),
     ("outbound", delivery.rescue),
     ("reminders", reminders.sweep),
+    ("reviews", reviews.sweep),
 )
 
 

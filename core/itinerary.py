@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from core import cancellations, links
+from core import cancellations, links, reviews
 from core.bookings import payment_of, with_payment
 from core.engine import Engine
 from core.payments import authorise
@@ -21,7 +21,8 @@ LATELY = timedelta(days=180)
 def of_account(engine: Engine, account_id: str) -> list[dict[str, Any]]:
     """Bookings of the last months and all ahead, the next first and what is over last. Each has the facts of a booking, `paid`
     and `owed`, and what can be done: `verbs` of pay, change, cancel, withdraw; `offer` where the provider offers other terms; `travelers` are the
-    names given so far of `people`, and `names_wanted` says whether they can still be given."""
+    names given so far of `people`, and `names_wanted` says whether they can still be given; `review`
+    is what was said of it or an open one without stars, and None where there is nothing to say yet."""
     now = engine.clock()
     with engine.db.read() as tx:
         query = (
@@ -35,6 +36,7 @@ def of_account(engine: Engine, account_id: str) -> list[dict[str, Any]]:
         offers = _offers(tx, [row.id for row in rows])
         waiting = _changes(tx, [row.id for row in rows])
         kinds = _kinds(tx, [row.option_id for row in rows])
+        said = reviews.of_bookings(tx, rows, now)
         found = []
         for row, facts in zip(rows, with_payment(tx, rows), strict=True):
             open_payment = _to_pay(tx, account_id, row)
@@ -56,6 +58,7 @@ def of_account(engine: Engine, account_id: str) -> list[dict[str, Any]]:
                     "travelers": names_of(row),
                     "people": sum(row.units.values()),
                     "names_wanted": row.status in STILL_AHEAD and not over,
+                    "review": said.get(row.id),
                     "verbs": verbs,
                 }
             )

@@ -59,6 +59,7 @@ def _everything(tx: Connection, account_id: str) -> dict[str, Sequence[Any]]:
         "booking_event": rows(schema.booking_event, schema.booking_event.c.booking_id.in_(sold)),
         "booking_request": rows(schema.booking_request, schema.booking_request.c.booking_id.in_(sold)),
         "offer": rows(schema.offer, schema.offer.c.booking_id.in_(sold)),
+        "review": rows(schema.review, schema.review.c.account_id == account_id),
         "payment": rows(schema.payment, schema.payment.c.account_id == account_id),
         "refund": rows(schema.refund, schema.refund.c.payment_id.in_(paid)),
         "outbound": rows(schema.outbound, schema.outbound.c.address == person) if person else [],
@@ -95,6 +96,10 @@ def erase(engine: Engine, actor: Actor, account_id: str) -> dict[str, int]:
             "link_token": tx.execute(delete(schema.link_token).where(schema.link_token.c.account_id == account_id)).rowcount,
         }
         sold = select(schema.booking.c.id).where(schema.booking.c.account_id == account_id)
+        written = schema.review
+        done["review"] = tx.execute(
+            update(written).where(written.c.account_id == account_id).values(text="")
+        ).rowcount  # stars have no name
         request = schema.booking_request
         done["booking_request"] = tx.execute(update(request).where(request.c.booking_id.in_(sold)).values(note="")).rowcount
         wished = (schema.offer.c.booking_id.in_(sold), schema.offer.c.side == "traveler")

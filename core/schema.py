@@ -853,7 +853,32 @@ booking = Table(
     Column("version", Integer, nullable=False, server_default="1"),
     Column("created_at", Moment, nullable=False),
     Column("confirmed_at", Moment),
+    Column("review_asked_at", Moment),
     Index("ix_booking_deadline", "status", "pay_by"),
+)
+
+# What a traveler says of a booking they attended: one each, theirs to change for two weeks. What is hidden stays counted as hidden.
+
+review = Table(
+    "review",
+    metadata,
+    _id(),
+    Column("booking_id", String(64), ForeignKey("booking.id"), nullable=False, unique=True),
+    _ref("product_id", "product.id", index=False),
+    _ref("provider_id", "provider.id"),
+    _ref("account_id", "account.id"),
+    Column("stars", SmallInteger, nullable=False),
+    Column("text", String(2000), nullable=False, server_default=""),
+    Column("created_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("answer", String(2000), nullable=False, server_default=""),
+    Column("answered_by", String(64)),
+    Column("answered_at", Moment),
+    Column("hidden_reason", String(300), nullable=False, server_default=""),
+    Column("hidden_by", String(64)),
+    Column("hidden_at", Moment),
+    CheckConstraint("stars BETWEEN 1 AND 5", name="stars"),
+    Index("ix_review_product", "product_id", "created_at"),
 )
 
 hold = Table(

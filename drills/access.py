@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import httpx
 from fastapi.routing import iter_route_contexts
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from benchmarks.bench import Progress, arguments, close, database, table
 from channels.mail.address import key_of
@@ -33,7 +33,7 @@ from core.availability import Ask
 from core.db import Database
 from core.engine import Actor
 from core.payments import collect
-from core.schema import account, booking, metadata
+from core.schema import account, booking, metadata, review
 from tests import builders
 from tests.channels.conftest import Live, build_house, running
 from tests.gateway import MemoryGateway
@@ -65,7 +65,7 @@ ACCESS: dict[str, frozenset[str]] = {
             "GET /v/{token}", "GET /v/{token}.ics", "GET /v/{token}.pdf", "GET /trips/{token}", "POST /trips/{token}/pay", "POST /trips/{token}/change",
             "POST /trips/{token}/confirm-change", "POST /trips/{token}/cancel", "POST /trips/{token}/confirm-cancel", "POST /trips/{token}/offer",
             "POST /trips/{token}/withdraw", "POST /trips/{token}/travelers", "POST /trips/{token}/chat", "POST /trips/{token}/take-back",
-            "POST /trips/{token}/write", "POST /trips/{token}/reminders",
+            "POST /trips/{token}/write", "POST /trips/{token}/review", "POST /trips/{token}/reminders",
         ),
         EVERYBODY,
     ),
@@ -80,6 +80,7 @@ ACCESS: dict[str, frozenset[str]] = {
     **dict.fromkeys(
         (
             "GET /provider", "GET /provider/events", "GET /calendar", "GET /bookings", "GET /listings", "GET /staff",
+            "GET /reviews", "POST /reviews/{review_id}/answer",
         ),
         CREWS,
     ),
@@ -115,8 +116,8 @@ ACCESS: dict[str, frozenset[str]] = {
         ),
         DESK,
     ),
-    **dict.fromkeys(("GET /review", "POST /review/listings/{listing_id}", "POST /review/providers/{provider_id}", "GET /ops", "GET /ops/figures.csv", "POST /ops/jobs/{job_id}/retry", "POST /ops/disputes/{dispute_id}/evidence"), OPS),
-    **dict.fromkeys(("GET /api/catalogue/search", "GET /api/providers/{provider_id}/availability"), EVERYBODY),
+    **dict.fromkeys(("GET /review", "POST /review/listings/{listing_id}", "POST /review/providers/{provider_id}", "GET /ops", "GET /ops/figures.csv", "POST /reviews/{review_id}/hide", "POST /reviews/{review_id}/show", "POST /ops/jobs/{job_id}/retry", "POST /ops/disputes/{dispute_id}/evidence"), OPS),
+    **dict.fromkeys(("GET /api/catalogue/search", "GET /api/catalogue/products/{product_id}/reviews", "GET /api/providers/{provider_id}/availability"), EVERYBODY),
     **dict.fromkeys(("POST /api/bookings/process-cart", "POST /api/booking-requests/submit"), SIGNED),
     **dict.fromkeys(
         (
@@ -224,7 +225,7 @@ class World:
             "csrf": csrf, "answer": "no", "price": "1", "reason": "because", "code": ids["reference"], "product": "walk", "on": "0", "do": "block",
             "first": "2027-06-01", "last": "2027-06-02", "places": "1", "name": "probe", "url": "https://cal.example.com/x.ics", "token": ids["link"],
             "proof": csrf_of(f"trips:{ids['token']}"), "booking": ids["booking_id"], "proposal": "none", "offer": ids["offer_id"], "day": "2027-03-09",
-            "email": "nobody@nowhere.example", "text": "hello", **FORMS,
+            "email": "nobody@nowhere.example", "text": "hello", "stars": "3", **FORMS,
         }  # fmt: skip
         return {"data": form}
 
@@ -303,9 +304,19 @@ def world(db: Database, folder: Path) -> Iterator[World]:
             row = tx.execute(select(booking).where(booking.c.product_id == "kayak")).one()
             voucher = links.voucher_path(tx, row).removeprefix("/v/")
             trips = links.trips_path(tx, ana.account_id, engine.clock()).removeprefix("/trips/")
+            said = {
+                "product_id": row.product_id,
+                "provider_id": row.provider_id,
+                "account_id": ana.account_id,
+                "stars": 4,
+                "text": "Calm water",
+            }
             off = preferences.token(tx, key_of("traveler@example.com"), "reminder")
+        with engine.db.write() as tx:
+            tx.execute(insert(review).values(id="review1", booking_id=row.id, **said, created_at=engine.clock(), changed_at=engine.clock()))
         ids |= {
             "off": off,
+            "review_id": "review1", "product_id": "kayak",
             "token": trips, "voucher": voucher, "payment": payment_id, "booking_id": row.id, "reference": row.reference,
             "request_id": asked["Walk"], "offer_id": offered["offer_id"], "conversation_id": ana.conversation_id, "mid": "upload1",
             "user_id": ana.account_id,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
 
-from core import search, trips
+from core import reviews, search, trips
 from core.catalogue import ADULT, listing
 from core.errors import Invalid
 from core.money import Money
@@ -218,6 +218,7 @@ def get_details(desk: Desk, product_id: str, show: bool = True) -> Outcome:
     """
     with desk.engine.db.read() as tx:
         listed = listing(tx, product_id)
+        written = reviews.of_product(tx, product_id)
     product = listed.product
     option = listed.option(None)
     trips.remember(desk.engine, desk.actor, {"focus": product_id})
@@ -248,6 +249,8 @@ def get_details(desk: Desk, product_id: str, show: bool = True) -> Outcome:
         "book_ahead_hours": product.lead_hours or None,
         "cancellation": tiers,
         "rating": product.rating_tenths / 10 if product.rating_tenths else None,
+        "rating_source": product.rating_source if product.rating_tenths else None,
+        "quoted_from_travelers": [{"stars": one["stars"], "text": one["text"][:200]} for one in written["reviews"]] or None,
         "pay": "at the provider" if product.pay_at_provider else "online",
     }
     part = {
@@ -265,6 +268,7 @@ def get_details(desk: Desk, product_id: str, show: bool = True) -> Outcome:
         "max_party": product.max_party,
         "lead_hours": product.lead_hours,
         "tiers": list(listed.tiers),
+        **written,
         "buttons": [press("ask_price" if option.plan.model == "QUOTE" else "choose_date", "add", product_id=product_id)],
     }
     return Outcome({key: value for key, value in data.items() if value is not None}, (part,) if show else ())

@@ -32,7 +32,7 @@ from channels.web import (
     vouchers,
     webhooks,
 )
-from channels.web.consoles import bookings, calendar, desk, join, listings, ops, payouts, provider, review, signin, staff
+from channels.web.consoles import bookings, calendar, desk, join, listings, ops, payouts, provider, review, reviews, signin, staff
 from channels.web.guard import Guard, Origins
 from channels.web.limits import Allowance, Limits
 from channels.web.views import STATIC
@@ -90,6 +90,7 @@ def create_app(
     app.include_router(calendar.router(house))
     app.include_router(calendars.router(house, limits))
     app.include_router(payouts.router(house))
+    app.include_router(reviews.router(house))
     app.include_router(redirects.router(house, limits))
     app.include_router(desk.router(house))
     app.include_router(ops.router(house))

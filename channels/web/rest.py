@@ -16,8 +16,9 @@ from sqlalchemy import select
 from channels.house import House
 from channels.web.errors import SignInNeeded
 from channels.web.limits import Limits
-from core import availability, bookings, carts, catalogue, conversations, offers, people, prices, requests, search, travelers
+from core import availability, bookings, carts, catalogue, conversations, offers, people, prices, requests, reviews, search, travelers
 from core.availability import Ask
+from core.catalogue import Listing, listing
 from core.engine import Actor
 from core.errors import Invalid, NotAllowed, NotFound
 from core.payments import balances, collect, payees
@@ -417,7 +418,27 @@ def router(house: House, limits: Limits) -> APIRouter:
         found = search.explore(engine, wish)
         return {"offers": [_offer(one) for one in found.offers], "corrected": dict(found.corrected), "facets": dict(found.facets)}
 
+    @operation("GET", "/catalogue/products/{product_id}/reviews/", "product_reviews")
+    def product_reviews(
+        product_id: str,
+        who: Signed,
+        limit: Annotated[int, Query(ge=1, le=50)] = 10,
+        offset: Annotated[int, Query(ge=0, le=5000)] = 0,
+    ) -> dict[str, Any]:
+        """What travelers say of a product, the newest first, without names; `hidden` counts what the house does not show. The rating
+        names its source: "reviews" of travelers who were there, "sample" for made-up ones, or whoever else gave it."""
+        with engine.db.read() as tx:
+            listed = listing(tx, product_id)
+            return {"product": product_id, "rating": _rating(listed), **reviews.of_product(tx, product_id, limit=limit, offset=offset)}
+
     return api
+
+
+def _rating(listed: Listing) -> dict[str, Any] | None:
+    product = listed.product
+    if not product.rating_tenths:
+        return None
+    return {"mean": product.rating_tenths / 10, "count": product.rating_count, "source": product.rating_source}
 
 
 def _offer(one: search.Offer) -> dict[str, Any]:
@@ -438,6 +459,7 @@ def _offer(one: search.Offer) -> dict[str, Any]:
         "from_amount": one.from_amount,
         "currency": one.currency,
         "distance_km": one.distance_km,
+        "rating": _rating(one.listing),
     }
 
 

@@ -19,7 +19,7 @@ from channels.web.consoles import words
 from channels.web.limits import Limits
 from channels.web.views import page
 from channels.web.vouchers import PRIVATE
-from core import cancellations, changes, conversations, itinerary, letters, links, offers, people, preferences, requests, travelers
+from core import cancellations, changes, conversations, itinerary, letters, links, offers, people, preferences, requests, reviews, travelers
 from core.engine import Actor, new_id
 from core.errors import CoreError, Invalid, NotAllowed, NotFound, Refused
 from core.money import Money
@@ -46,6 +46,7 @@ SAID = {
     "written": ("ok", "Your words are passed on. The answer comes to your conversation and by mail."),
     "reminders_off": ("info", "You get no mail on the day before any more. Bookings and changes are still confirmed by mail."),
     "reminders_on": ("ok", "You get a mail on the day before."),
+    "reviewed": ("ok", "Thank you. Your review is shown with what you booked; you can change it for 14 days."),
     "withdrawn": ("info", "The request is taken back. Nothing was charged."),
     "delayed": ("warn", "The payment page does not answer yet. Your places are held; please try again in a minute."),
 }
@@ -268,6 +269,17 @@ def router(house: House, limits: Limits) -> APIRouter:
             email = people.contact(tx, one.account_id)["email"]
             preferences.set_off(tx, key_of(email), "reminder", on != "yes", engine.clock())
         return back(one, "reminders_on" if on == "yes" else "reminders_off")
+
+    @api.post("/{token}/review")
+    def review(request: Request, one: Acting, booking: Text, stars: Text, text: Text = "") -> Response:
+        """Stars and, if they like, words about what is over; the same form changes them."""
+
+        def do() -> Response:
+            given = forms.count(stars, "stars")
+            reviews.rate(engine, actor_of(one, booking), booking, stars=given, text=text)
+            return back(one, "reviewed")
+
+        return carry_out(request, one, do)
 
     @api.post("/{token}/chat")
     def talk(request: Request, one: Acting) -> Response:
