@@ -8,7 +8,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,6 +100,22 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("account", metavar="ACCOUNT", help="an account's id, or the e-mail address it signed up with")
     token.add_argument("--new", action="store_true", help="make a traveler's account for this e-mail address first")
     token.set_defaults(command=_token)
+
+    trade = commands.add_parser("reseller", help="who of the trade may sell our places over OCTO (docs/octo.md)")
+    deeds = trade.add_subparsers(required=True, metavar="ACTION")
+    named = deeds.add_parser("give", help="make an account a reseller and print its token, shown only once")
+    named.add_argument("account", metavar="ACCOUNT", help="an account's id, or its e-mail address")
+    named.add_argument("--name", default="", help="what providers read, e.g. the agency's name")
+    named.add_argument("--new", action="store_true", help="make an account for this e-mail address first")
+    named.set_defaults(command=_reseller_give)
+    ended = deeds.add_parser("revoke", help="from now on none of its tokens opens anything")
+    ended.add_argument("account", metavar="ACCOUNT")
+    ended.set_defaults(command=_reseller_revoke)
+    owing = deeds.add_parser("invoice", help="what it sold between two travel days, as CSV")
+    owing.add_argument("account", metavar="ACCOUNT")
+    owing.add_argument("first", metavar="FROM", type=date.fromisoformat, help="the first travel day, e.g. 2026-11-01")
+    owing.add_argument("last", metavar="TO", type=date.fromisoformat, help="the last, included")
+    owing.set_defaults(command=_reseller_invoice)
 
     programs = commands.add_parser("mcp", help="serve the tools to another assistant over standard input and output (docs/mcp.md)")
     programs.set_defaults(command=_mcp)
@@ -260,6 +276,38 @@ def _token(given: argparse.Namespace, settings: Settings) -> int:
         print(f"For {account}, good for a year, shown only now:", file=sys.stderr)
         print(secret)
         return 0
+
+
+def _reseller_give(given: argparse.Namespace, settings: Settings) -> int:
+    from core import people, resellers
+
+    with closing(_ready(settings)) as house:
+        account = people.sign_up(house.engine, given.account) if given.new else people.find_account(house.engine, given.account)
+        token = resellers.give(house.engine, account, name=given.name)
+        print(f"For the reseller {account}, good for a year, shown only now:", file=sys.stderr)
+        print(token)
+        return 0
+
+
+def _reseller_revoke(given: argparse.Namespace, settings: Settings) -> int:
+    from core import people, resellers
+
+    with closing(_ready(settings)) as house:
+        ended = resellers.take_back(house.engine, people.find_account(house.engine, given.account))
+        print(f"{ended} tokens open nothing any more.", file=sys.stderr)
+        return 0
+
+
+def _reseller_invoice(given: argparse.Namespace, settings: Settings) -> int:
+    from core import people, resellers
+    from core.payments.statements import in_csv
+
+    with closing(_ready(settings)) as house:
+        account = people.find_account(house.engine, given.account)
+        with house.engine.db.read() as tx:
+            rows = resellers.to_invoice(tx, account, given.first, given.last)
+    print(in_csv(resellers.INVOICE, rows, money=resellers.MONEY), end="")
+    return 0
 
 
 def _mcp(_given: argparse.Namespace, settings: Settings) -> int:

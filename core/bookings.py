@@ -271,7 +271,7 @@ def _book(
         option = offer.option(line.option_id)
         ask = carts.ask_of(line)
         availability.check(offer, option, ask, now, engine.rules)
-        values = _booking_values(tx, engine, actor, offer, line, owner, basket.id, now, requests)
+        values = booking_values(tx, engine, actor, offer, line, owner, basket.id, now, requests)
         if line.id in deposits:
             deposit = deposits[line.id]
             values |= {"deposit_amount": deposit["amount"], "balance_due_at": datetime.fromisoformat(deposit["due_at"])}
@@ -343,7 +343,7 @@ def _check_limits(tx: Connection, engine: Engine, owner: Row[Any], lines: Sequen
                 raise Refused("That is more than can be booked without an account. Please ask for a person, who can arrange it.")
 
 
-def _booking_values(
+def booking_values(
     tx: Connection, engine: Engine, actor: Actor, listed: Listing, line: Any, owner: Row[Any], cart_id: str, now: datetime, requests: str
 ) -> dict[str, Any]:
     fee = platform_fee(tx, engine.rules, provider_id=listed.provider.id, kind=listed.product.kind, amount=line.amount, tax=line.tax_amount)

@@ -16,7 +16,13 @@ from core.errors import Invalid, NotAllowed, NotFound
 from core.redact import plain, redact
 from core.schema import account, account_role, conversation, link_token, session
 
-SESSION_LIFE = {"chat": timedelta(days=90), "console": timedelta(days=14), "api": timedelta(days=365), "program": timedelta(days=180)}
+SESSION_LIFE = {
+    "chat": timedelta(days=90),
+    "console": timedelta(days=14),
+    "api": timedelta(days=365),
+    "program": timedelta(days=180),
+    "reseller": timedelta(days=365),
+}
 EMAIL = re.compile(r"[^@\s<>\"'(),;:\\\[\]]+@[^@\s<>\"'(),;:\\\[\]]+\.[^@\s<>\"'(),;:\\\[\]]{2,}")
 
 
@@ -65,7 +71,7 @@ def ensure_account(tx: Connection, now: datetime, account_id: str, *, name: str,
 
 
 def grant(tx: Connection, account_id: str, role: str, provider_id: str = "") -> None:
-    if role not in ("traveler", "provider", "expert", "operator"):
+    if role not in ("traveler", "provider", "expert", "operator", "reseller"):
         raise Invalid("role", f"There is no role {role!r}.")
     tx.execute(upsert(tx)(account_role).values(account_id=account_id, role=role, provider_id=provider_id).on_conflict_do_nothing())
 

@@ -56,6 +56,7 @@ def _everything(tx: Connection, account_id: str) -> dict[str, Sequence[Any]]:
         "cart_item": rows(schema.cart_item, schema.cart_item.c.cart_id.in_(carts)),
         "proposal": rows(schema.proposal, schema.proposal.c.account_id == account_id),
         "booking": rows(schema.booking, schema.booking.c.account_id == account_id),
+        "reseller_booking": rows(schema.reseller_booking, schema.reseller_booking.c.account_id == account_id),
         "booking_event": rows(schema.booking_event, schema.booking_event.c.booking_id.in_(sold)),
         "booking_request": rows(schema.booking_request, schema.booking_request.c.booking_id.in_(sold)),
         "offer": rows(schema.offer, schema.offer.c.booking_id.in_(sold)),
@@ -95,6 +96,9 @@ def erase(engine: Engine, actor: Actor, account_id: str) -> dict[str, int]:
             "link_token": tx.execute(delete(schema.link_token).where(schema.link_token.c.account_id == account_id)).rowcount,
         }
         sold = select(schema.booking.c.id).where(schema.booking.c.account_id == account_id)
+        told = schema.reseller_booking
+        nobody = {"guest": {}, "unit_items": [], "notes": "", "reference": ""}
+        done["reseller_booking"] = tx.execute(update(told).where(told.c.account_id == account_id).values(**nobody)).rowcount
         request = schema.booking_request
         done["booking_request"] = tx.execute(update(request).where(request.c.booking_id.in_(sold)).values(note="")).rowcount
         wished = (schema.offer.c.booking_id.in_(sold), schema.offer.c.side == "traveler")

@@ -818,11 +818,29 @@ booking = Table(
     Column("balance_due_at", Moment),
     Column("contact", Json, nullable=False),  # {"name", "email", "requests", "travelers"?: [name]}
     Column("expert_id", String(64)),
+    Column("invoiced_to", String(64)),  # the reseller's account that settles it outside; no money of it passes here
     Column("pay_by", Moment),  # ON_HOLD: paid by then or gone; CONFIRMED: the rest paid by then or cancelled
     Column("version", Integer, nullable=False, server_default="1"),
     Column("created_at", Moment, nullable=False),
     Column("confirmed_at", Moment),
     Index("ix_booking_deadline", "status", "pay_by"),
+)
+
+# What a reseller of the trade said about its booking over OCTO; the uuid is the reseller's own and makes a repeat harmless.
+
+reseller_booking = Table(
+    "reseller_booking",
+    metadata,
+    _ref("account_id", "account.id", index=False),
+    Column("uuid", String(36), nullable=False),
+    Column("booking_id", String(64), nullable=False, unique=True),
+    Column("digest", String(64), nullable=False),  # of the terms the uuid was first sent with
+    Column("reference", String(120), nullable=False, server_default=""),
+    Column("unit_items", Json, nullable=False),  # [{"uuid", "unit", "reference", "contact"}]
+    Column("guest", Json, nullable=False),  # OCTO's contact
+    Column("notes", String(1000), nullable=False, server_default=""),
+    Column("updated_at", Moment, nullable=False),
+    PrimaryKeyConstraint("account_id", "uuid"),
 )
 
 hold = Table(

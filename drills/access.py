@@ -71,6 +71,14 @@ ACCESS: dict[str, frozenset[str]] = {
     ),
     "GET /metrics": frozenset(),  # only with a token of its own
     **dict.fromkeys(("GET /mcp", "POST /mcp", "DELETE /mcp"), frozenset()),  # only a program's own token
+    **dict.fromkeys(
+        (
+            "GET /octo/supplier", "GET /octo/products", "GET /octo/products/{product_id}", "POST /octo/availability", "POST /octo/availability/calendar",
+            "POST /octo/bookings", "GET /octo/bookings", "GET /octo/bookings/{uuid}", "PATCH /octo/bookings/{uuid}", "DELETE /octo/bookings/{uuid}",
+            "POST /octo/bookings/{uuid}/confirm", "POST /octo/bookings/{uuid}/extend", "POST /octo/bookings/{uuid}/cancel",
+        ),
+        frozenset(),
+    ),  # only a reseller's own token
     "POST /webhooks/stripe": frozenset(),  # only what the payment service has signed
     **dict.fromkeys(
         ("POST /chat/v1/messages", "POST /chat/v1/person", "POST /chat/v1/typing", "GET /chat/v1/history", "GET /chat/v1/events", "POST /chat/v1/uploads"),

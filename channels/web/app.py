@@ -23,6 +23,7 @@ from channels.web import (
     errors,
     health,
     metrics,
+    octo,
     pages,
     redirects,
     rest,
@@ -71,6 +72,7 @@ def create_app(
     app.include_router(chat.router(house, limits, onward))
     app.include_router(webhooks.router(house))
     app.include_router(rest.router(house, limits))
+    app.include_router(octo.router(house, limits))
     app.include_router(api_docs.router())
     app.include_router(pages.router(house))
     app.include_router(trips.router(house, limits))
