@@ -131,6 +131,18 @@ ACCESS: dict[str, frozenset[str]] = {
         ),
         OWNER,
     ),
+    **dict.fromkeys(
+        (
+            "GET /api/cities", "GET /api/products", "GET /api/products/{product_id}", "POST /api/quotes", "GET /api/cart", "POST /api/cart/items",
+            "PATCH /api/cart/items/{item_id}", "DELETE /api/cart/items/{item_id}", "PUT /api/cart/promo", "POST /api/checkout/proposals",
+            "POST /api/checkout/confirm", "POST /api/cancellations/confirm", "POST /api/changes/confirm", "GET /api/conversation/messages",
+            "POST /api/conversation/messages", "POST /api/conversation/person",
+        ),
+        SIGNED,  # each its own cart and conversation
+    ),
+    **dict.fromkeys(
+        ("GET /api/bookings/{booking_id}", "POST /api/bookings/{booking_id}/cancellation", "POST /api/bookings/{booking_id}/change"), OWNER
+    ),
     "GET /api/bookings/user/{user_id}": OWNER | OPS,
     **dict.fromkeys(("PATCH /api/booking-requests/{request_id}/respond", "PATCH /api/providers/{provider_id}/pricing", "POST /api/providers/stripe-onboard"), CREW),
 }  # fmt: skip
@@ -221,8 +233,13 @@ class World:
                 "pricing": {"product": "kayak", "amount": 1},
                 "stripe-onboard": {"provider": "tejo"},
                 "travelers": {"travelers": ["Probe"]},
+                "quotes": line,
+                "items": line,
+                "change": {"date": (builders.DAY + timedelta(days=2)).isoformat()},
+                "messages": {"id": "probe", "text": "hello"},
+                "person": {"want": False},
             }
-            return {"json": bodies[path.rstrip("/").rsplit("/", 1)[-1]]}
+            return {"json": bodies.get(path.rstrip("/").rsplit("/", 1)[-1], {})}
         form = {
             "csrf": csrf, "answer": "no", "price": "1", "reason": "because", "code": ids["reference"], "product": "walk", "on": "0", "do": "block",
             "first": "2027-06-01", "last": "2027-06-02", "places": "1", "name": "probe", "url": "https://cal.example.com/x.ics", "token": ids["link"],
