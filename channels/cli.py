@@ -117,6 +117,26 @@ def _parser() -> argparse.ArgumentParser:
     owing.add_argument("last", metavar="TO", type=date.fromisoformat, help="the last, included")
     owing.set_defaults(command=_reseller_invoice)
 
+    out = commands.add_parser("webhook", help="tell another program what happens (docs/webhooks.md)")
+    wishes_out = out.add_subparsers(required=True, metavar="ACTION")
+    new = wishes_out.add_parser("add", help="subscribe an account, or a provider it works for; prints the secret, shown only once")
+    new.add_argument("account", metavar="ACCOUNT", help="an account's id, or its e-mail address")
+    new.add_argument("url", metavar="URL", help="https://...")
+    new.add_argument("--provider", default="", help="a provider's id; without it, the account's own bookings")
+    new.add_argument("--event", action="append", default=[], help="only these (default: all); may be given again")
+    new.set_defaults(command=_webhook_add)
+    hooked = wishes_out.add_parser("list", help="the webhooks of an account, and why one is off")
+    hooked.add_argument("account", metavar="ACCOUNT")
+    hooked.set_defaults(command=_webhook_list)
+    for name, said in (("log", "what was sent and what came of it"), ("enable", "switch on again"), ("remove", "nothing more goes there")):
+        one = wishes_out.add_parser(name, help=said)
+        one.add_argument("hook", metavar="ID", help="as `traveloure webhook list` shows it")
+        one.set_defaults(command={"log": _webhook_log, "enable": _webhook_enable, "remove": _webhook_remove}[name])
+    again = wishes_out.add_parser("replay", help="send a message again, under the same id")
+    again.add_argument("hook", metavar="ID")
+    again.add_argument("delivery", metavar="MESSAGE", help="as `traveloure webhook log` shows it")
+    again.set_defaults(command=_webhook_replay)
+
     programs = commands.add_parser("mcp", help="serve the tools to another assistant over standard input and output (docs/mcp.md)")
     programs.set_defaults(command=_mcp)
     about = programs.add_subparsers(metavar="ACTION")
@@ -180,6 +200,8 @@ def _demo(given: argparse.Namespace, settings: Settings) -> int:
     from channels import demo
 
     _need_port(settings)
+    if settings.host == "127.0.0.1":
+        settings.local_hooks = True  # only for who sits at this machine: a webhook may lead to it
     if given.reset:
         _reset(settings)
     with closing(_ready(settings)) as house:
@@ -307,6 +329,73 @@ def _reseller_invoice(given: argparse.Namespace, settings: Settings) -> int:
         with house.engine.db.read() as tx:
             rows = resellers.to_invoice(tx, account, given.first, given.last)
     print(in_csv(resellers.INVOICE, rows, money=resellers.MONEY), end="")
+    return 0
+
+
+def _webhook_add(given: argparse.Namespace, settings: Settings) -> int:
+    from core import hooks, people
+    from core.engine import Actor
+
+    with closing(_ready(settings)) as house:
+        account = people.find_account(house.engine, given.account)
+        with house.engine.db.read() as tx:
+            works_for = people.providers_of(tx, account)
+        actor = Actor(account, role="provider", channel="cli", provider_ids=works_for)
+        made = hooks.add(house.engine, actor, given.url, given.event, provider_id=given.provider)
+        print(f"Webhook {made['hook_id']}. The secret, shown only now:", file=sys.stderr)
+        print(made["secret"])
+        return 0
+
+
+def _webhook_list(given: argparse.Namespace, settings: Settings) -> int:
+    from core import hooks, people
+    from core.engine import Actor
+
+    with closing(_ready(settings)) as house:
+        account = people.find_account(house.engine, given.account)
+        with house.engine.db.read() as tx:
+            found = hooks.listed(tx, Actor(account))
+    for one in found:
+        off = f"  off: {one['disabled_why']}" if one["disabled_at"] else ""
+        print(f"{one['hook_id']}  {one['provider'] or 'own bookings'}  {one['url']}  {', '.join(one['events'])}{off}")
+    return 0
+
+
+def _webhook_log(given: argparse.Namespace, settings: Settings) -> int:
+    from core import hooks
+    from core.engine import Actor
+
+    with closing(_ready(settings)) as house:
+        for one in hooks.deliveries(house.engine, Actor("", role="operator", channel="cli"), given.hook):
+            came = one["error"] or one["status"] or ""
+            print(f"{one['delivery_id']}  {one['created_at'][:19]}  {one['event']:<18} {one['state']:<7} {one['attempts']} tries  {came}")
+    return 0
+
+
+def _webhook_enable(given: argparse.Namespace, settings: Settings) -> int:
+    from core import hooks
+    from core.engine import Actor
+
+    with closing(_ready(settings)) as house:
+        hooks.enable(house.engine, Actor("", role="operator", channel="cli"), given.hook)
+    return 0
+
+
+def _webhook_remove(given: argparse.Namespace, settings: Settings) -> int:
+    from core import hooks
+    from core.engine import Actor
+
+    with closing(_ready(settings)) as house:
+        hooks.remove(house.engine, Actor("", role="operator", channel="cli"), given.hook)
+    return 0
+
+
+def _webhook_replay(given: argparse.Namespace, settings: Settings) -> int:
+    from core import hooks
+    from core.engine import Actor
+
+    with closing(_ready(settings)) as house:
+        hooks.replay(house.engine, Actor("", role="operator", channel="cli"), given.hook, given.delivery)
     return 0
 
 

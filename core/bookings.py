@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from core import audit, availability, carts, conversations, holds, jobs, notices, people, pricing
+from core import audit, availability, carts, conversations, holds, hooks, jobs, notices, people, pricing
 from core.catalogue import Listing, listings
 from core.db import fingerprint, once
 from core.engine import SYSTEM, Actor, Engine, new_id, new_reference
@@ -466,6 +466,7 @@ def send_request(tx: Connection, engine: Engine, actor: Actor, row: Row[Any], li
         )
     )
     move_booking(tx, row, "send_request", actor, now, pay_by=None)
+    hooks.request_received(tx, request_id, row.id, kind, respond_by, now)
     facts = {
         **facts_of(row),
         "kind": kind,

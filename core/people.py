@@ -106,6 +106,12 @@ def who(tx: Connection, token: str, kind: str, now: datetime) -> Person | None:
     return Person(row.account_id, row.display_name, tuple((r.role, r.provider_id) for r in held), row.id, row.conversation_id)
 
 
+def providers_of(tx: Connection, account_id: str) -> tuple[str, ...]:
+    """The ids of the providers an account works for."""
+    mine = (account_role.c.account_id == account_id, account_role.c.role == "provider")
+    return tuple(tx.execute(select(account_role.c.provider_id).where(*mine).order_by(account_role.c.provider_id)).scalars())
+
+
 def revoke_session(tx: Connection, session_id: str, now: datetime) -> None:
     tx.execute(update(session).where(session.c.id == session_id, session.c.revoked_at.is_(None)).values(revoked_at=now))
 

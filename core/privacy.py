@@ -85,6 +85,7 @@ def erase(engine: Engine, actor: Actor, account_id: str) -> dict[str, int]:
             raise NotFound("There is no such account.")
         _ensure_over(tx, account_id, now)
         talks = select(schema.conversation.c.id).where(schema.conversation.c.account_id == account_id)
+        hooks = select(schema.hook.c.id).where(schema.hook.c.account_id == account_id)
         done = {
             "message": _blank_messages(tx, talks),
             "turn": tx.execute(delete(schema.turn).where(schema.turn.c.conversation_id.in_(talks))).rowcount,
@@ -93,6 +94,8 @@ def erase(engine: Engine, actor: Actor, account_id: str) -> dict[str, int]:
             "handoff": tx.execute(update(schema.handoff).where(schema.handoff.c.conversation_id.in_(talks)).values(note="")).rowcount,
             "booking": tx.execute(update(schema.booking).where(schema.booking.c.account_id == account_id).values(contact={})).rowcount,
             "session": tx.execute(delete(schema.session).where(schema.session.c.account_id == account_id)).rowcount,
+            "hook_delivery": tx.execute(delete(schema.hook_delivery).where(schema.hook_delivery.c.hook_id.in_(hooks))).rowcount,
+            "hook": tx.execute(delete(schema.hook).where(schema.hook.c.account_id == account_id)).rowcount,
             "link_token": tx.execute(delete(schema.link_token).where(schema.link_token.c.account_id == account_id)).rowcount,
         }
         sold = select(schema.booking.c.id).where(schema.booking.c.account_id == account_id)

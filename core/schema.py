@@ -1098,6 +1098,43 @@ affiliate_click = Table(
     Column("prefix", String(50), nullable=False),  # of the address
 )
 
+# ── webhooks out ──────────────────────────────────────────────────────────────────────────────────
+
+# The secret stays readable, because every message is signed with it; it is shown once.
+
+hook = Table(
+    "hook",
+    metadata,
+    _id(),
+    _ref("account_id", "account.id"),
+    Column("provider_id", String(64), nullable=False, server_default="", index=True),  # "": the account's own bookings
+    Column("url", Text, nullable=False),
+    Column("events", Json, nullable=False),  # list of kinds; [] for all
+    Column("secret", String(80), nullable=False),
+    Column("failing_since", Moment),
+    Column("disabled_at", Moment),
+    Column("disabled_why", String(200), nullable=False, server_default=""),
+    Column("created_at", Moment, nullable=False),
+)
+
+hook_delivery = Table(
+    "hook_delivery",
+    metadata,
+    _id(),  # the webhook-id of every try: made from the hook and the decision
+    _ref("hook_id", "hook.id", index=False),
+    Column("kind", String(40), nullable=False),
+    Column("body", Text, nullable=False),  # exactly what is sent
+    Column("state", String(10), nullable=False),  # queued, sent, failed
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("status", Integer),  # of the last answer
+    Column("error", String(300), nullable=False, server_default=""),
+    Column("tried_at", Moment),
+    Column("next_at", Moment),
+    Column("created_at", Moment, nullable=False),
+    Index("ix_hook_delivery_hook", "hook_id", "created_at"),
+    Index("ix_hook_delivery_due", "state", "next_at"),
+)
+
 # ── house keeping ─────────────────────────────────────────────────────────────────────────────────
 
 job = Table(

@@ -28,10 +28,10 @@ from benchmarks.bench import Progress, arguments, close, database, table
 from channels.mail.address import key_of
 from channels.web.app import create_app
 from channels.web.session import COOKIE, csrf_of
-from core import bookings, calendars, carts, conversations, handoff, links, offers, people, preferences, replies, requests
+from core import bookings, calendars, carts, conversations, handoff, hooks, links, offers, people, preferences, replies, requests
 from core.availability import Ask
 from core.db import Database
-from core.engine import Actor
+from core.engine import Actor, Engine
 from core.payments import collect
 from core.schema import account, booking, metadata
 from tests import builders
@@ -136,9 +136,16 @@ ACCESS: dict[str, frozenset[str]] = {
             "GET /api/cities", "GET /api/products", "GET /api/products/{product_id}", "POST /api/quotes", "GET /api/cart", "POST /api/cart/items",
             "PATCH /api/cart/items/{item_id}", "DELETE /api/cart/items/{item_id}", "PUT /api/cart/promo", "POST /api/checkout/proposals",
             "POST /api/checkout/confirm", "POST /api/cancellations/confirm", "POST /api/changes/confirm", "GET /api/conversation/messages",
-            "POST /api/conversation/messages", "POST /api/conversation/person",
+            "POST /api/conversation/messages", "POST /api/conversation/person", "POST /api/hooks", "GET /api/hooks",
         ),
         SIGNED,  # each its own cart and conversation
+    ),
+    **dict.fromkeys(
+        (
+            "DELETE /api/hooks/{hook_id}", "POST /api/hooks/{hook_id}/enable", "GET /api/hooks/{hook_id}/deliveries",
+            "POST /api/hooks/{hook_id}/deliveries/{delivery_id}/replay",
+        ),
+        OWNER,
     ),
     **dict.fromkeys(
         ("GET /api/bookings/{booking_id}", "POST /api/bookings/{booking_id}/cancellation", "POST /api/bookings/{booking_id}/change"), OWNER
@@ -234,6 +241,7 @@ class World:
                 "stripe-onboard": {"provider": "tejo"},
                 "travelers": {"travelers": ["Probe"]},
                 "quotes": line,
+                "hooks": {"url": "https://example.com/probe"},
                 "items": line,
                 "change": {"date": (builders.DAY + timedelta(days=2)).isoformat()},
                 "messages": {"id": "probe", "text": "hello"},
@@ -327,11 +335,22 @@ def world(db: Database, folder: Path) -> Iterator[World]:
             "user_id": ana.account_id,
             "item_id": item_id,
             "reply_id": reply_id, "feed_id": calendars.add_feed(engine, crew, "walk", "https://cal.example.com/a.ics"),
+            **_hooked(engine, ana),
             "link": calendars.share(engine, crew, "walk", name="other"),
         }  # fmt: skip
         made_world = World(live, ids, keys, {"http": httpx.Client(base_url=live.url, timeout=20)})
         yield made_world
         made_world.clients["http"].close()
+
+
+def _hooked(engine: Engine, actor: Actor) -> dict[str, str]:
+    """A webhook of the traveler's, and a message of it."""
+    made = hooks.add(engine, actor, "https://example.com/hook")
+    with engine.db.write() as tx:
+        hooks.booking_changed(
+            tx, str(tx.execute(select(booking.c.id).where(booking.c.account_id == actor.account_id).limit(1)).scalar_one()), engine.clock()
+        )
+    return {"hook_id": made["hook_id"], "delivery_id": hooks.deliveries(engine, actor, made["hook_id"])[0]["delivery_id"]}
 
 
 @contextmanager

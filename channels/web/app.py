@@ -27,6 +27,7 @@ from channels.web import (
     pages,
     redirects,
     rest,
+    rest_hooks,
     rest_trip,
     trips,
     uploads,
@@ -74,6 +75,7 @@ def create_app(
     app.include_router(webhooks.router(house))
     app.include_router(rest.router(house, limits))
     app.include_router(rest_trip.router(house, limits))
+    app.include_router(rest_hooks.router(house, limits))
     app.include_router(octo.router(house, limits))
     app.include_router(api_docs.router())
     app.include_router(pages.router(house))

@@ -1,4 +1,4 @@
-"""Doors for the trade: what resellers book over OCTO, settled by invoice."""
+"""Doors for the trade: what resellers book over OCTO, settled by invoice, and webhooks out with their deliveries."""
 
 from __future__ import annotations
 
@@ -34,8 +34,45 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account_id", "uuid", name=op.f("pk_reseller_booking")),
         sa.UniqueConstraint("booking_id", name=op.f("uq_reseller_booking_booking_id")),
     )
+    op.create_table(
+        "hook",
+        sa.Column("id", sa.String(64), nullable=False),
+        sa.Column("account_id", sa.String(64), nullable=False),
+        sa.Column("provider_id", sa.String(64), server_default="", nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("events", JSON, nullable=False),
+        sa.Column("secret", sa.String(80), nullable=False),
+        sa.Column("failing_since", MOMENT, nullable=True),
+        sa.Column("disabled_at", MOMENT, nullable=True),
+        sa.Column("disabled_why", sa.String(200), server_default="", nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_hook_account_id_account")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_hook")),
+    )
+    op.create_index(op.f("ix_hook_account_id"), "hook", ["account_id"])
+    op.create_index(op.f("ix_hook_provider_id"), "hook", ["provider_id"])
+    op.create_table(
+        "hook_delivery",
+        sa.Column("id", sa.String(64), nullable=False),
+        sa.Column("hook_id", sa.String(64), nullable=False),
+        sa.Column("kind", sa.String(40), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("error", sa.String(300), server_default="", nullable=False),
+        sa.Column("tried_at", MOMENT, nullable=True),
+        sa.Column("next_at", MOMENT, nullable=True),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.ForeignKeyConstraint(["hook_id"], ["hook.id"], name=op.f("fk_hook_delivery_hook_id_hook")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_hook_delivery")),
+    )
+    op.create_index("ix_hook_delivery_hook", "hook_delivery", ["hook_id", "created_at"])
+    op.create_index("ix_hook_delivery_due", "hook_delivery", ["state", "next_at"])
 
 
 def downgrade() -> None:
+    op.drop_table("hook_delivery")
+    op.drop_table("hook")
     op.drop_table("reseller_booking")
     op.drop_column("booking", "invoiced_to")
