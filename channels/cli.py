@@ -117,6 +117,16 @@ def _parser() -> argparse.ArgumentParser:
     owing.add_argument("last", metavar="TO", type=date.fromisoformat, help="the last, included")
     owing.set_defaults(command=_reseller_invoice)
 
+    sold = commands.add_parser("affiliates", help="what partners sold through our links (docs/affiliates.md)")
+    doings = sold.add_subparsers(required=True, metavar="ACTION")
+    taken = doings.add_parser("import", help="take a partner's CSV in, all or nothing; again is harmless")
+    taken.add_argument("partner", metavar="PARTNER")
+    taken.add_argument("path", type=Path, metavar="FILE")
+    taken.set_defaults(command=_affiliates_import)
+    summed = doings.add_parser("report", help="commissions per state as CSV")
+    summed.add_argument("--by", choices=("partner", "campaign", "conversation"), default="partner")
+    summed.set_defaults(command=_affiliates_report)
+
     out = commands.add_parser("webhook", help="tell another program what happens (docs/webhooks.md)")
     wishes_out = out.add_subparsers(required=True, metavar="ACTION")
     new = wishes_out.add_parser("add", help="subscribe an account, or a provider it works for; prints the secret, shown only once")
@@ -329,6 +339,29 @@ def _reseller_invoice(given: argparse.Namespace, settings: Settings) -> int:
         with house.engine.db.read() as tx:
             rows = resellers.to_invoice(tx, account, given.first, given.last)
     print(in_csv(resellers.INVOICE, rows, money=resellers.MONEY), end="")
+    return 0
+
+
+def _affiliates_import(given: argparse.Namespace, settings: Settings) -> int:
+    from core.affiliates import conversions
+
+    try:
+        text = given.path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Stop(f"{given.path} cannot be read as text: {error}.") from error
+    with closing(_ready(settings)) as house:
+        counts = conversions.take_file(house.engine, given.partner, text)
+    print(", ".join(f"{count} {name}" for name, count in counts.items()), file=sys.stderr)
+    return 0
+
+
+def _affiliates_report(given: argparse.Namespace, settings: Settings) -> int:
+    from core.affiliates import conversions
+    from core.payments.statements import in_csv
+
+    with closing(_ready(settings)) as house, house.engine.db.read() as tx:
+        rows = conversions.report(tx, given.by)
+    print(in_csv(conversions.REPORT, rows, money=conversions.STATES), end="")
     return 0
 
 

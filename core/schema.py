@@ -1098,6 +1098,46 @@ affiliate_click = Table(
     Column("prefix", String(50), nullable=False),  # of the address
 )
 
+# What partners say was sold through a link; every version they told is a line that stays.
+
+affiliate_conversion = Table(
+    "affiliate_conversion",
+    metadata,
+    _id(),
+    Column("partner", String(40), nullable=False),
+    Column("txn", String(120), nullable=False),  # the partner's own id of it
+    Column("link_id", String(64), index=True),  # NULL: nobody knows which link
+    Column("click_id", String(32)),
+    Column("state", String(10), nullable=False),  # pending, approved, declined, paid
+    Column("currency", String(3), nullable=False),
+    Column("amount", BigInteger, nullable=False),  # of the sale, minor units
+    Column("commission", BigInteger, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    UniqueConstraint("partner", "txn"),
+)
+
+affiliate_conversion_line = Table(
+    "affiliate_conversion_line",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    _ref("conversion_id", "affiliate_conversion.id"),
+    Column("state", String(10), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("commission", BigInteger, nullable=False),
+    Column("source", String(10), nullable=False),  # postback, csv, pull
+    Column("at", Moment, nullable=False),
+)
+
+affiliate_cursor = Table(
+    "affiliate_cursor",
+    metadata,
+    Column("partner", String(40), primary_key=True),
+    Column("cursor", Text, nullable=False),  # where the next pull goes on
+    Column("at", Moment, nullable=False),
+)
+
 # ── webhooks out ──────────────────────────────────────────────────────────────────────────────────
 
 # The secret stays readable, because every message is signed with it; it is shown once.

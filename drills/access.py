@@ -79,6 +79,7 @@ ACCESS: dict[str, frozenset[str]] = {
         ),
         frozenset(),
     ),  # only a reseller's own token
+    "POST /affiliate/postback/{partner}": frozenset(),  # only what the partner has signed
     "POST /webhooks/stripe": frozenset(),  # only what the payment service has signed
     **dict.fromkeys(
         ("POST /chat/v1/messages", "POST /chat/v1/person", "POST /chat/v1/typing", "GET /chat/v1/history", "GET /chat/v1/events", "POST /chat/v1/uploads"),

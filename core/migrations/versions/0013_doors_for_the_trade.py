@@ -1,4 +1,4 @@
-"""Doors for the trade: what resellers book over OCTO, settled by invoice, and webhooks out with their deliveries."""
+"""Doors for the trade: what resellers book over OCTO, settled by invoice, and webhooks out with their deliveries, partners' conversions."""
 
 from __future__ import annotations
 
@@ -69,9 +69,55 @@ def upgrade() -> None:
     )
     op.create_index("ix_hook_delivery_hook", "hook_delivery", ["hook_id", "created_at"])
     op.create_index("ix_hook_delivery_due", "hook_delivery", ["state", "next_at"])
+    op.create_table(
+        "affiliate_conversion",
+        sa.Column("id", sa.String(64), nullable=False),
+        sa.Column("partner", sa.String(40), nullable=False),
+        sa.Column("txn", sa.String(120), nullable=False),
+        sa.Column("link_id", sa.String(64), nullable=True),
+        sa.Column("click_id", sa.String(32), nullable=True),
+        *_told(),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.Column("updated_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_affiliate_conversion")),
+        sa.UniqueConstraint("partner", "txn", name=op.f("uq_affiliate_conversion_partner")),
+    )
+    op.create_index(op.f("ix_affiliate_conversion_link_id"), "affiliate_conversion", ["link_id"])
+    op.create_table(
+        "affiliate_conversion_line",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("conversion_id", sa.String(64), nullable=False),
+        *_told(),
+        sa.Column("source", sa.String(10), nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["conversion_id"], ["affiliate_conversion.id"], name=op.f("fk_affiliate_conversion_line_conversion_id_affiliate_conversion")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_affiliate_conversion_line")),
+    )
+    op.create_index(op.f("ix_affiliate_conversion_line_conversion_id"), "affiliate_conversion_line", ["conversion_id"])
+    op.create_table(
+        "affiliate_cursor",
+        sa.Column("partner", sa.String(40), nullable=False),
+        sa.Column("cursor", sa.Text(), nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("partner", name=op.f("pk_affiliate_cursor")),
+    )
+
+
+def _told() -> tuple[sa.Column[str], sa.Column[str], sa.Column[int], sa.Column[int]]:
+    return (
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("currency", sa.String(3), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("commission", sa.BigInteger(), nullable=False),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("affiliate_cursor")
+    op.drop_table("affiliate_conversion_line")
+    op.drop_table("affiliate_conversion")
     op.drop_table("hook_delivery")
     op.drop_table("hook")
     op.drop_table("reseller_booking")
