@@ -226,6 +226,8 @@ def _demo(given: argparse.Namespace, settings: Settings) -> int:
             print(f"  {who:<28} {link}")
         if settings.telegram_bot_token is None:
             print(f"  {'Telegram, played here':<28} {base}/telegram-local/")
+        if settings.slack_bot_token is None:
+            print(f"  {'Slack, played here':<28} {base}/slack-local/")
         if settings.smtp_url is None:
             print(f"  {'Mail, read and answered here':<28} {base}/mail-local/")
         if settings.twilio_token is None:

@@ -12,8 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from channels.mail.deliver import Server
 from channels.settings import Settings
 from core.db import Database
-from core.errors import CoreError
+from core.errors import CoreError, Invalid
 from core.migrate import is_current
+from core.rates import read_rates
 from core.schema import product
 
 
@@ -34,6 +35,25 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _telegram(settings)
     yield from _slack(settings)
     yield _mail(settings)
+    yield _rates(settings)
+    yield _metrics(settings)
+
+
+def _rates(settings: Settings) -> Finding:
+    try:
+        rates = read_rates(settings.rates_file)
+    except Invalid as error:
+        return Finding("problem", "rates", error.message)
+    if settings.rates_file is None:
+        said = f"Prices \u201cabout\u201d in another currency use rough rates of {rates.as_of or 'no known day'}, which nobody has checked. Set RATES_FILE."
+        return Finding("note", "rates", said)
+    return Finding("ok", "rates", f"{len(rates.euro)} currencies, as of {rates.as_of or 'no known day'}")
+
+
+def _metrics(settings: Settings) -> Finding:
+    if settings.metrics_token is None:
+        return Finding("note", "metrics", "No METRICS_TOKEN: /metrics is closed.")
+    return Finding("ok", "metrics", "/metrics is open to whoever sends METRICS_TOKEN")
 
 
 def _database(settings: Settings) -> Iterator[Finding]:
@@ -137,7 +157,7 @@ def _telegram(settings: Settings) -> Iterator[Finding]:
 def _slack(settings: Settings) -> Iterator[Finding]:
     """Asks Slack itself whether it knows the token. No token is ever shown."""
     if settings.slack_bot_token is None:
-        yield Finding("note", "slack", "Off: no SLACK_BOT_TOKEN.")
+        yield Finding("note", "slack", "Off: no SLACK_BOT_TOKEN. `traveloure demo` plays Slack on this machine instead.")
         return
     import asyncio
 

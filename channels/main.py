@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 SANDBOX_PATH = "/stripe-local"
 TELEGRAM_PATH = "/telegram-local"
+SLACK_PATH = "/slack-local"
 MAIL_PATH = "/mail-local"
 SMS_PATH = "/sms-local"
 log = structlog.get_logger()
@@ -149,6 +150,27 @@ def local_telegram(house: House) -> tuple[Any, TelegramDoor]:
     token = f"{secrets.randbelow(10**9) + 10**9}:local-{secrets.token_urlsafe(24)}"
     sandbox = TelegramSandbox(World(token), phone=True, prefix=TELEGRAM_PATH, stopping=lambda: house.bus.closed)
     return sandbox, TelegramDoor(token, api_url=f"{_local(settings)}{TELEGRAM_PATH}", link_base=f"{settings.base_url}{TELEGRAM_PATH}/")
+
+
+def local_slack(house: House) -> tuple[Any, SlackDoor, str]:
+    """The stand-in with its workspace in the browser, the real door that talks to it over HTTP, and the secret it signs with."""
+    from channels.sandbox.slack.app import SlackSandbox
+    from channels.sandbox.slack.office import Office
+    from channels.sandbox.slack.world import World
+    from channels.slack.app import PATH
+    from channels.slack.deliver import SlackDoor
+
+    settings, secret = house.settings, secrets.token_hex(16)
+
+    def stopping() -> bool:
+        return house.bus.closed
+
+    world = World(bot_token=f"xoxb-local-{secrets.token_urlsafe(24)}", signing_secret=secret)
+    world.url = f"{_local(settings)}{PATH}"
+    routes = Office(world, prefix=SLACK_PATH, stopping=stopping).routes()
+    sandbox = SlackSandbox(world, base=f"{_local(settings)}{SLACK_PATH}", routes=routes, stopping=stopping)
+    link_base = f"{settings.base_url}{SLACK_PATH}/"
+    return sandbox, SlackDoor(world.bot_token, api_url=f"{_local(settings)}{SLACK_PATH}", link_base=link_base), secret
 
 
 def slack_door(settings: Settings) -> SlackDoor | None:
@@ -322,7 +344,10 @@ def web(house: House, *, works: bool = True, pace: float = 0.012, phone: bool = 
     if door is None and phone:
         local, door = local_telegram(house)
         mounts.append((TELEGRAM_PATH, local))
-    slack = slack_door(settings)
+    slack, played = slack_door(settings), None
+    if slack is None and phone:
+        played, slack, signing_secret = local_slack(house)
+        mounts.append((SLACK_PATH, played))
     chats: list[Any] = [one for one in (door, slack) if one is not None]
     phones = _sms(house, routers, mounts, local=phone)
     lifespans += [closing(one.close) for one in phones]
@@ -330,7 +355,13 @@ def web(house: House, *, works: bool = True, pace: float = 0.012, phone: bool = 
     doors = [*chats, *phones, *_mail(house, routers, lifespans, mounts, local=phone)]
     if slack is not None:
         lifespans.append(closing(slack.close))
-        _listen(house, slack, routers, lifespans, works=works)
+        if played is not None:
+            from channels.slack.app import SlackApp
+
+            routers.append(SlackApp(house, slack, signing_secret).router())
+            lifespans.append(beside(played.run))
+        else:
+            _listen(house, slack, routers, lifespans, works=works)
     if door is not None:
         lifespans.append(closing(door.close))
         secret = settings.telegram_webhook_secret

@@ -16,7 +16,7 @@ from core.db import fingerprint
 from core.engine import Engine
 from core.errors import NotAllowed
 from core.people import check_email, digest, open_session
-from core.schema import account, account_role, booking, link_token, provider
+from core.schema import account, account_role, booking, channel_identity, link_token, provider, session
 
 JOB = "signin.mail"
 LIFE = timedelta(minutes=15)
@@ -63,7 +63,8 @@ def token_of(tx: Connection, nonce: str) -> str:
 
 
 def find(tx: Connection, email: str, now: datetime) -> str | None:
-    """Whose address it is: somebody who works here or has signed up before those who only booked with it, who had it last first."""
+    """Whose address it is: somebody who works here or has signed up before those who only booked with it. Of these whoever has proved
+    to read the mail there comes first, then whoever had it last."""
     mine = func.lower(account.c.email) == email
     named = select(account.c.id).where(mine, account.c.visitor.is_(False))
     staff = tx.execute(named.join(account_role, account_role.c.account_id == account.c.id).order_by(account.c.id)).scalars().first()
@@ -73,7 +74,8 @@ def find(tx: Connection, email: str, now: datetime) -> str | None:
     owned = tx.execute(select(provider.c.id).where(func.lower(provider.c.email) == email).order_by(provider.c.id)).scalars().first()
     if owned is not None:
         return identities.mail_account(tx, email, owned, now)
-    booked = select(account.c.id).join(booking, booking.c.account_id == account.c.id).where(mine).order_by(booking.c.created_at.desc())
+    booked = select(account.c.id).join(booking, booking.c.account_id == account.c.id).where(mine)
+    booked = booked.order_by(account.c.email_verified_at.is_(None), booking.c.created_at.desc())
     last = tx.execute(booked.limit(1)).scalar_one_or_none()
     return None if last is None else str(last)
 
@@ -87,13 +89,25 @@ def redeem(engine: Engine, token: str, *, identity_key: str = "") -> str:
     with engine.db.write() as tx:
         row = identities.use_token(tx, token, "mail_in", now)
         email = str(row.params["email"])
-        held = tx.execute(select(account.c.email).where(account.c.id == row.account_id)).scalar_one()
-        if (held or "").lower() != email:
+        held = tx.execute(select(account).where(account.c.id == row.account_id).with_for_update()).one()
+        if (held.email or "").lower() != email:
             raise NotAllowed("This address is no longer that of the account. Please ask for a new link.")
+        if held.visitor and held.email_verified_at is None:
+            _take_over(tx, held.id, now)
         tx.execute(update(account).where(account.c.id == row.account_id).values(email_verified_at=now))
         if identity_key:
             identities.vouch(tx, now, channel="mail", workspace="mail", user_id=identity_key, name=email, account_id=row.account_id)
         return open_session(tx, row.account_id, "console", now)
+
+
+def _take_over(tx: Connection, account_id: str, now: datetime) -> None:
+    """Until now anybody may have booked under this address. From here on it is its reader's: whoever was in before is out, on every
+    page, by every link and in every linked chat."""
+    tx.execute(update(session).where(session.c.account_id == account_id, session.c.revoked_at.is_(None)).values(revoked_at=now))
+    links.end_all(tx, account_id)
+    linked = (channel_identity.c.account_id == account_id, channel_identity.c.linked_at.is_not(None), channel_identity.c.channel != "mail")
+    for identity_id in tx.execute(select(channel_identity.c.id).where(*linked)).scalars().all():
+        identities.unlink(tx, identity_id, account_id, now)
 
 
 def email_of(engine: Engine, token: str) -> str:

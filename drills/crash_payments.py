@@ -55,7 +55,7 @@ from core.db import Database
 from core.engine import Actor, Engine
 from core.errors import CoreError, Refused
 from core.migrate import upgrade
-from core.payments import balances, collect, disputes, inbox, ledger, payees, payouts, reconcile, schedule
+from core.payments import authorise, balances, captures, collect, disputes, inbox, ledger, payees, payouts, reconcile, schedule
 from core.payments.gateway import (
     FetchedAccount,
     FetchedDispute,
@@ -72,7 +72,7 @@ from core.payments.gateway import (
     TransferOrder,
 )
 from core.payments.stripe_connect import StripeGateway
-from core.schema import booking, booking_change, booking_request, dispute, job, payment, proposal, refund, share, webhook_event
+from core.schema import booking, booking_change, booking_request, dispute, job, payment, proposal, provider, refund, share, webhook_event
 from core.settings import Rules
 from tests import builders
 from tests.jobs import work
@@ -176,6 +176,14 @@ class WatchedGateway:
 
     def expire_link(self, session_id: str) -> FetchedPayment:
         fetched: FetchedPayment = self._around("expire", lambda: self.inner.expire_link(session_id))
+        return fetched
+
+    def capture(self, session_id: str, *, key: str) -> FetchedPayment:
+        fetched: FetchedPayment = self._around("capture", lambda: self.inner.capture(session_id, key=key))
+        return fetched
+
+    def release(self, session_id: str, *, key: str) -> FetchedPayment:
+        fetched: FetchedPayment = self._around("release", lambda: self.inner.release(session_id, key=key))
         return fetched
 
     def refund(self, charge_id: str, amount: int, currency: str, *, key: str, metadata: Mapping[str, str]) -> Refunded:
@@ -310,7 +318,8 @@ def serve_sandbox(site: Site) -> None:
     async def state(request: Request) -> Response:
         sandbox.close_overdue()
         sessions = store.find("checkout.session", {}, {}, limit=1000)
-        charges = [one for one in store.find("charge", {}, {}, limit=1000) if one["paid"]]
+        charges = [one for one in store.find("charge", {}, {}, limit=1000) if one["paid"] and one["captured"]]
+        waits = [one["id"] for one in store.find("payment_intent", {}, {}, limit=1000) if one["status"] == "requires_capture"]
         of_intent = {one["payment_intent"]: one["id"] for one in sessions}
         return JSONResponse(
             {
@@ -318,12 +327,13 @@ def serve_sandbox(site: Site) -> None:
                     {
                         "charge": one["id"],
                         "session": of_intent[one["payment_intent"]],
-                        "amount": one["amount"],
+                        "amount": one["amount_captured"],
                         "currency": one["currency"].upper(),
                         "refunded": one["amount_refunded"],
                     }
                     for one in charges
                 ],
+                "reserved": [one["client_reference_id"] for one in sessions if one["payment_intent"] in waits],
                 "open": [[one["client_reference_id"], one["id"]] for one in sessions if one["status"] == "open"],
                 "transfers": [
                     {
@@ -498,7 +508,9 @@ class World:
 
     def forget_wakeups(self) -> None:
         with self.engine.db.write() as tx:
-            tx.execute(delete(job).where(job.c.kind.in_(("payment.link", "payment.deadline", "payment.close", "webhook"))))
+            tx.execute(
+                delete(job).where(job.c.kind.in_(("payment.link", "payment.deadline", "payment.close", "payment.capture", "webhook")))
+            )
             tx.execute(delete(job).where(job.c.kind.in_(("payout.level", "balance.wake", inbox.LOOK))))
 
     # what fate does
@@ -529,7 +541,7 @@ class World:
         self.deliver()
 
     def sweep(self) -> None:
-        for look in (collect.sweep, requests.sweep, balances.sweep, payouts.sweep, payees.sweep, inbox.wake):
+        for look in (collect.sweep, captures.sweep, requests.sweep, balances.sweep, payouts.sweep, payees.sweep, inbox.wake):
             with contextlib.suppress(CoreError):
                 look(self.engine)
 
@@ -610,6 +622,9 @@ def check(world: World) -> list[str]:
         disputed=[Disputed(**one) for one in state["disputes"]],
         now=world.engine.clock(),
     )
+    with world.engine.db.read() as tx:
+        waiting = {row.id for row in tx.execute(select(payment.c.id).where(payment.c.status == "authorized"))}
+    wrong += [f"I17 the card of {ref} is still reserved, and nobody waits for it" for ref in state["reserved"] if ref not in waiting]
     wrong += reconcile.differences(world.engine, world.engine.clock() - timedelta(days=300))["differences"]
     if state["refused_transfers"] and not (world.site.folder / "refusable").exists():
         wrong.append("I12 a transfer was asked for to an account that we knew could not receive")
@@ -920,6 +935,75 @@ def offer_accepted(world: World) -> None:
     world.deliver()
 
 
+def reserve_card(world: World) -> Any:
+    """A request whose host asks for the card, and the card is given; the payment that reserves it."""
+    with world.engine.db.write() as tx:
+        tx.execute(update(provider).values(card_hold=True))
+    bookings.commit_checkout(world.engine, world.who("fred"), world.terms["fred_proposal"])
+    with world.engine.db.read() as tx:
+        row = tx.execute(
+            select(payment).where(payment.c.conversation_id == world.terms["fred"]["conversation_id"], payment.c.manual)
+        ).first()
+    return None if row is None else world.settle_payment(row.id)
+
+
+def host_says(world: World, verdict: str) -> None:
+    with world.engine.db.read() as tx:
+        asked = tx.execute(select(booking_request)).one()
+    if asked.status == "open":
+        requests.decide(world.engine, Actor("staff", role="provider", provider_ids=("tejo",)), asked.id, verdict)
+
+
+def card_charged(world: World) -> None:
+    reserve_card(world)
+    world.deliver()
+    host_says(world, "approve")
+    work(world.engine)
+    world.deliver()
+
+
+def card_charge_untold(world: World) -> None:
+    """The yes is kept, the wake-up for the charge and every event get lost."""
+    reserve_card(world)
+    host_says(world, "approve")
+    world.forget_wakeups()
+    world.fate("lose")
+
+
+def card_let_go(world: World) -> None:
+    reserve_card(world)
+    host_says(world, "decline")
+    world.deliver()
+
+
+def card_given_late(world: World) -> None:
+    """The page is filled in just as the request ends."""
+    with world.engine.db.write() as tx:
+        tx.execute(update(provider).values(card_hold=True))
+    bookings.commit_checkout(world.engine, world.who("fred"), world.terms["fred_proposal"])
+    row = world.payment("fred")
+    collect.ensure_link(world.engine, row.id)
+    row = world.payment("fred")
+    host_says(world, "decline")
+    if row.session_id is not None and [row.id, row.session_id] in world.state()["open"]:
+        world.press_pay(row.session_id)
+    world.deliver()
+
+
+def card_lapsed(world: World) -> None:
+    """The bank lets go before the charge; the traveler pays by the link that follows."""
+    reserve_card(world)
+    host_says(world, "approve")
+    with world.engine.db.read() as tx:
+        held = tx.execute(select(payment).where(payment.c.status == "authorized")).first()
+    if held is not None:
+        world.until(held.capture_by + timedelta(minutes=1))
+    work(world.engine)
+    world.sweep()
+    world.settle_payment(world.payment("fred").id)
+    world.deliver()
+
+
 # money out
 
 
@@ -1176,6 +1260,11 @@ SCENARIOS = tuple(
         change_expired,
         change_paid_too_late,
         offer_accepted,
+        card_charged,
+        card_charge_untold,
+        card_let_go,
+        card_given_late,
+        card_lapsed,
         paid_out,
         woken_early,
         refund_before_transfer,
@@ -1259,6 +1348,20 @@ def nothing_frozen() -> None:
         return frozen
 
     collect._freeze = freeze
+
+
+def reserved_is_paid() -> None:
+    real = StripeGateway.fetch_payment
+
+    def fetch(self: StripeGateway, session_id: str) -> FetchedPayment:
+        found = real(self, session_id)
+        return replace(found, state="paid") if found.state == "authorized" else found
+
+    StripeGateway.fetch_payment = fetch  # type: ignore[method-assign]
+
+
+def lapsed_is_over(tx: Connection, row: Any, _now: datetime) -> None:
+    tx.execute(update(payment).where(payment.c.id == row.id).values(status="expired"))
 
 
 def amounts_not_compared() -> None:
@@ -1602,6 +1705,11 @@ MUTANTS = (
     Mutant("transfers are not written into the books", transfers_unwritten, "paid_out"),
     Mutant("keys are trusted for ever", put(payouts, "KEYS_LAST", timedelta(days=10_000)), "a_day_without_answer"),
     Mutant("nobody looks for what was not told", put(inbox, "look", lambda _engine: None), "dispute_lost_untold"),
+    Mutant("reserved money counts as paid", reserved_is_paid, "card_let_go"),
+    Mutant("no card is ever let go of", put(authorise, "_end", lambda *_: None), "card_let_go"),
+    Mutant("a card that was given late is kept", put(authorise, "reserved", lambda *_: None), "card_given_late"),
+    Mutant("nobody looks for a charge that got lost", put(captures, "sweep", lambda _engine: 0), "card_charge_untold"),
+    Mutant("a card that let go ends the booking's payment", put(authorise, "lapsed", lapsed_is_over), "card_lapsed"),
     Mutant("a surplus is kept", put(collect, "_send_back_surplus", lambda *_: None), "balance_paid_while_cancelled"),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,9 @@ def test_a_move_that_is_not_in_the_table_is_refused(machine: str) -> None:
                 else:
                     with pytest.raises(WrongState):
                         states.find(table, event, source, role)
+
+
+def test_no_script_hides_a_module_of_python() -> None:
+    scripts = [path.stem for folder in ("benchmarks", "drills", "scripts") for path in (ROOT / folder).glob("*.py")]
+    assert scripts
+    assert set(scripts) & sys.stdlib_module_names == set()

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,16 +10,12 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from channels import demo
-from channels.main import build, web
-from channels.settings import Settings
-from channels.web.serve import server
 from core import identities
 from core.engine import Actor
 from core.schema import booking, booking_request
 from tests import builders as b
-from tests import market
 from tests.channels.conftest import wait_for
+from tests.played import playing
 from tests.stories.conftest import Running
 
 HOST = "provider@demo.example"
@@ -30,25 +23,8 @@ HOST = "provider@demo.example"
 
 @pytest.fixture
 def shown(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Running]:
-    shutil.copy(migrated_sqlite, tmp_path / "traveloure.db")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = Settings(_env_file=None, TRAVELOURE_DATA=tmp_path, PORT=port)  # type: ignore[call-arg]
-    house = build(settings)
-    market.load(house.engine, tmp_path)
-    demo.ensure_people(house.engine)
-    door = server(house, web(house, pace=0.0, phone=True), log_level="error")
-    thread = threading.Thread(target=door.run, daemon=True)
-    thread.start()
-    try:
-        wait_for(lambda: door.started, 30)
-        yield Running(house, settings.base_url)
-    finally:
-        door.should_exit = True
-        thread.join(20)
-        house.close()
-        assert not thread.is_alive(), "the server did not stop"
+    with playing(migrated_sqlite, tmp_path) as running:
+        yield running
 
 
 def key_in(page: str) -> str:

@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from channels.compose import Composer
 from channels.house import House
 from channels.mail.compose import MailComposer
 from channels.web.session import COOKIE, csrf_of
-from core import people, signin
+from core import identities, links, people, signin
 from core.errors import Invalid, NotAllowed
 from core.schema import account, booking, channel_identity, link_token, outbound
 from tests import builders
@@ -154,3 +154,44 @@ def test_the_pages_to_link_a_door_open(house: House, channel: str) -> None:
         made = browser.post(f"/connect/{channel}", data={"csrf": csrf_of(token)})
         assert made.status_code == (404 if channel == "mail" else 200)
         assert ("https://elsewhere.example/l_" in made.text) is (channel != "mail")
+
+
+def test_whoever_booked_under_anothers_address_is_out_once_its_reader_signs_in(live: Live, gateway: MemoryGateway) -> None:
+    engine = live.house.engine
+    builders.products(engine, "kayak")
+    stranger = builders.traveler(engine, email="ana@example.com")
+    builders.buy(engine, "kayak", actor=stranger)
+    with engine.db.write() as tx:
+        chat = people.open_session(tx, stranger.account_id, "chat", engine.clock(), conversation_id=stranger.conversation_id)
+        trips = links.trips_path(tx, stranger.account_id, engine.clock())
+        met = identities.meet(tx, engine.clock(), channel="telegram", workspace="bot", user_id="77", chat_id="77", name="Mallory")
+        tx.execute(
+            update(channel_identity).where(channel_identity.c.id == met.id).values(account_id=stranger.account_id, linked_at=engine.clock())
+        )
+    assert send(live, "ana@example.com")
+    with live.client() as browser:
+        assert browser.post(link_in(live)).status_code == 303
+        assert browser.get(trips).status_code != 200
+    with engine.db.read() as tx:
+        assert people.who(tx, chat, "chat", engine.clock()) is None
+        assert tx.execute(select(channel_identity.c.linked_at).where(channel_identity.c.id == met.id)).scalar_one() is None
+
+
+def test_a_proved_address_is_not_taken_by_a_newer_booking_under_it(live: Live) -> None:
+    engine = live.house.engine
+    builders.products(engine, "kayak", places=50)
+    ana = builders.traveler(engine, email="ana@example.com")
+    builders.buy(engine, "kayak", actor=ana)
+    assert send(live, "ana@example.com")
+    with live.client() as browser:
+        browser.post(link_in(live))
+        with engine.db.write() as tx:
+            again = people.open_session(tx, ana.account_id, "chat", engine.clock(), conversation_id=ana.conversation_id)
+        engine.clock.forward(minutes=20)  # type: ignore[attr-defined]
+        builders.buy(engine, "kayak", actor=builders.traveler(engine, email="Ana@example.com"))
+        with engine.db.read() as tx:
+            assert signin.find(tx, "ana@example.com", engine.clock()) == ana.account_id
+        assert send(live, "ana@example.com")
+        browser.post(link_in(live))
+    with engine.db.read() as tx:
+        assert people.who(tx, again, "chat", engine.clock()) is not None, "and the second time nobody is thrown out"

@@ -1,69 +1,42 @@
-"""A phone in the browser: a page that plays the people, so that anybody can try the bot without Telegram.
-
-Only for a machine of one's own. The page talks to these few addresses with a key of its own, and never to the bot.
-"""
+"""A phone in the browser: a page that plays the people, so that anybody can try the bot without Telegram."""
 
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from channels.sandbox.played import Played
 from channels.sandbox.telegram.world import Chat, Json, Person, World
 
 HERE = Path(__file__).parent
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-TYPES = {"phone.js": "text/javascript", "phone.css": "text/css"}
 LARGEST = 6 * 1024 * 1024
-WAIT = 20.0
 
 
-class Phone:
-    """`prefix` is the path it is mounted at. The key lives as long as the process."""
+class Phone(Played):
+    """`prefix` is the path it is mounted at."""
 
     def __init__(self, world: World, *, prefix: str, stopping: Callable[[], bool]) -> None:
+        super().__init__(HERE, "phone", prefix=prefix, stopping=stopping, app=lambda: world.username)
         self.world = world
-        self._stopping = stopping
-        self._prefix = prefix
-        self._key = secrets.token_urlsafe(24)
-        self._templates = Environment(loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined)
 
     def routes(self) -> list[Route]:
         return [
-            Route("/", self._page),
-            Route("/static/{name}", self._static),
+            *super().routes(),
             Route("/phone/chats", self._chats),
             Route("/phone/chat/{chat}", self._chat),
             Route("/phone/photo/{file}", self._photo),
             Route("/phone/{act}", self._act, methods=["POST"]),
         ]
 
-    async def _page(self, request: Request) -> Response:
-        page = self._templates.get_template("phone.html").render(key=self._key, prefix=self._prefix, bot=self.world.username)
-        return Response(
-            page, media_type="text/html; charset=utf-8", headers={"content-security-policy": POLICY, "cache-control": "no-store"}
-        )
-
-    async def _static(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        if name not in TYPES:
-            return Response(status_code=404)
-        return Response((HERE / "static" / name).read_bytes(), media_type=TYPES[name], headers={"cache-control": "no-cache"})
-
-    def _allowed(self, request: Request) -> bool:
-        return hmac.compare_digest(request.headers.get("x-phone-key", "").encode(), self._key.encode())
-
     async def _chats(self, request: Request) -> Response:
-        if not self._allowed(request):
+        if not self.allowed(request):
             return Response(status_code=403)
         with self.world.lock:
             people = [
@@ -77,23 +50,13 @@ class Phone:
         return JSONResponse({"people": people, "groups": groups})
 
     async def _chat(self, request: Request) -> Response:
-        """A chat's messages once they differ from what the page has (`have` is the digest it was given); waits for that."""
-        if not self._allowed(request):
+        if not self.allowed(request):
             return Response(status_code=403)
         try:
             chat = self.world.chats[int(request.path_params["chat"])]
         except (KeyError, ValueError):
             return Response(status_code=404)
-        have = request.query_params.get("have", "")
-        for _ in range(int(WAIT / 0.15)):
-            shown = self._shown(chat)
-            digest = str(hash(json.dumps(shown, sort_keys=True)))
-            if digest != have:
-                return JSONResponse({"have": digest, **shown})
-            if self._stopping() or await request.is_disconnected():
-                break
-            await asyncio.sleep(0.15)
-        return JSONResponse({"have": have})
+        return await self.news(request, lambda: self._shown(chat))
 
     def _shown(self, chat: Chat) -> Json:
         with self.world.lock:
@@ -111,7 +74,7 @@ class Phone:
         return Response(found[1], media_type="image/jpeg", headers=headers)
 
     async def _act(self, request: Request) -> Response:
-        if not self._allowed(request):
+        if not self.allowed(request):
             return Response(status_code=403)
         body = await request.body()
         if len(body) > LARGEST:

@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
 from tests.channels.conftest import Live
+from tests.played import playing
 
 ARGS = [
     "--no-sandbox",
@@ -108,6 +109,13 @@ def elsewhere(tmp_path: Path) -> Iterator[Callable[[str, str], str]]:
         return f"http://localhost:{server.server_address[1]}/"
 
     yield serve
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    for one in servers:
+        one.shutdown()
+        one.server_close()
+
+
+@pytest.fixture
+def demo_house(migrated_sqlite: Path, tmp_path: Path) -> Iterator[str]:
+    """As `traveloure demo` builds it: no token, so the stand-ins with their pages."""
+    with playing(migrated_sqlite, tmp_path) as running:
+        yield running.url

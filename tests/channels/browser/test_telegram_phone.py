@@ -2,48 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from channels import demo
-from channels.main import build, web
-from channels.settings import Settings
-from channels.web.serve import server
-from tests import market
-from tests.channels.conftest import wait_for
-
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def demo_house(migrated_sqlite: Path, tmp_path: Path) -> Iterator[str]:
-    """As `traveloure demo` builds it: no token, so the stand-in with its phone."""
-    shutil.copy(migrated_sqlite, tmp_path / "traveloure.db")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = Settings(_env_file=None, TRAVELOURE_DATA=tmp_path, PORT=port)  # type: ignore[call-arg]
-    house = build(settings)
-    market.load(house.engine, tmp_path)
-    demo.ensure_people(house.engine)
-    door = server(house, web(house, pace=0.0, phone=True), log_level="error")
-    thread = threading.Thread(target=door.run, daemon=True)
-    thread.start()
-    try:
-        wait_for(lambda: door.started, 30)
-        yield settings.base_url
-    finally:
-        door.should_exit = True
-        thread.join(20)
-        house.close()
-        assert not thread.is_alive(), "the server did not stop"
 
 
 @pytest.mark.parametrize("look", [{}, {"viewport": {"width": 375, "height": 720}, "color_scheme": "dark"}], ids=["desk", "phone, dark"])

@@ -1,10 +1,4 @@
-// Plays the people of the stand-in. Everything that was written by anybody is set as text, never as markup.
-const meta = (name) => document.querySelector(`meta[name="phone-${name}"]`).content;
-const KEY = meta('key');
-const PREFIX = meta('prefix');
-const $ = (id) => document.getElementById(id);
-const headers = { 'x-phone-key': KEY, 'content-type': 'application/json' };
-const PEOPLE = ['Ana (traveler)', 'Marta (provider)', 'Jonas (expert)'];
+import { $, PEOPLE, PREFIX, el, follow, headers, link, meta, moveOn, opensLink, post, sends, tab, tell } from './played.js';
 
 let people = [];
 let groups = [];
@@ -13,28 +7,6 @@ let chat = 0; // their private chat, or a group
 let have = '';
 let replyTo = 0;
 let thread = 0;
-
-async function post(act, body) {
-  const answer = await fetch(`${PREFIX}/phone/${act}`, { method: 'POST', headers, body: JSON.stringify(body) });
-  const said = await answer.json().catch(() => ({}));
-  if (!answer.ok) {
-    tell(said.error || 'That did not work.');
-    throw new Error(said.error);
-  }
-  return said.result;
-}
-
-function tell(text) {
-  $('alert').querySelector('p').textContent = text;
-  $('alert').showModal();
-}
-
-function el(tag, className, text) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
 
 const KINDS = { bold: 'b', italic: 'i', underline: 'u', strikethrough: 's', code: 'code', pre: 'code', blockquote: 'i' };
 
@@ -56,15 +28,6 @@ function rich(text, entities = []) {
     whole.append(node);
   }
   return whole;
-}
-
-function safe(url) {
-  try {
-    const full = new URL(url, location.href);
-    return ['http:', 'https:'].includes(full.protocol) ? full.href : '#';
-  } catch {
-    return '#';
-  }
 }
 
 function drawn(message, bot) {
@@ -92,11 +55,7 @@ function drawn(message, bot) {
       const line = el('div');
       row.forEach((one, c) => {
         if (one.url) {
-          const link = el('a', '', one.text);
-          link.href = safe(one.url);
-          link.target = '_blank';
-          link.rel = 'noopener noreferrer';
-          line.append(link);
+          line.append(link(one.url, one.text));
         } else {
           const key = el('button', '', one.text);
           key.type = 'button';
@@ -125,7 +84,7 @@ function replying(id, text) {
 }
 
 async function press(message, row, column) {
-  const said = await post('press', { who, chat: chat === who ? 0 : chat, message, row, column });
+  const said = await post('phone/press', { who, chat: chat === who ? 0 : chat, message, row, column });
   if (said?.text) {
     if (said.show_alert) tell(said.text);
     else $('state').textContent = said.text;
@@ -142,14 +101,6 @@ function menu() {
   }
 }
 
-function tab(label, pressed, act) {
-  const button = el('button', '', label);
-  button.type = 'button';
-  button.setAttribute('aria-pressed', String(pressed));
-  button.addEventListener('click', act);
-  return button;
-}
-
 function choose(person, where, title) {
   who = person;
   $('text').disabled = false;
@@ -160,8 +111,9 @@ function choose(person, where, title) {
   $('log').replaceChildren();
   $('state').textContent = '';
   const holder = people.find((one) => one.id === who)?.name ?? '';
-  $('title').textContent = where === person ? `${holder} and @${meta('bot')}` : `${title}, as ${holder}`;
+  $('title').textContent = where === person ? `${holder} and @${meta('app')}` : `${title}, as ${holder}`;
   menu();
+  moveOn();
 }
 
 async function load() {
@@ -170,32 +122,15 @@ async function load() {
   groups = found.groups;
 }
 
-async function follow() {
-  for (;;) {
-    const looking = chat;
-    try {
-      const answer = await fetch(`${PREFIX}/phone/chat/${looking}?have=${encodeURIComponent(have)}`, { headers });
-      if (answer.status === 403) {
-        $('state').textContent = 'The demo was started again: reload this page.';
-        return;
-      }
-      const found = await answer.json();
-      if (looking !== chat || !found.messages) continue;
-      have = found.have;
-      const log = $('log');
-      const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
-      log.replaceChildren(...found.messages.map((one) => drawn(one, found.bot)));
-      if (found.draft) {
-        const item = el('li', 'draft');
-        item.append(el('div', 'bubble', found.draft));
-        log.append(item);
-      }
-      thread = found.topics.filter((one) => !one.closed).at(-1)?.id ?? 0;
-      if (atEnd || found.messages.length < 3) log.scrollTop = log.scrollHeight;
-    } catch {
-      await new Promise((go) => setTimeout(go, 1000));
-    }
-  }
+function show(found) {
+  if (!found.messages) return;
+  have = found.have;
+  const log = $('log');
+  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
+  log.replaceChildren(...found.messages.map((one) => drawn(one, found.bot)));
+  if (found.draft) log.append(el('li', 'draft', el('div', 'bubble', found.draft)));
+  thread = found.topics.filter((one) => !one.closed).at(-1)?.id ?? 0;
+  if (atEnd || found.messages.length < 3) log.scrollTop = log.scrollHeight;
 }
 
 $('write').addEventListener('submit', async (event) => {
@@ -204,21 +139,16 @@ $('write').addEventListener('submit', async (event) => {
   if (!text) return;
   $('text').value = '';
   $('state').textContent = '';
-  await post('say', { who, chat: chat === who ? 0 : chat, text, reply_to: replyTo, thread: chat === who ? 0 : thread });
+  await post('phone/say', { who, chat: chat === who ? 0 : chat, text, reply_to: replyTo, thread: chat === who ? 0 : thread });
   replying(0, '');
 });
-$('text').addEventListener('keydown', (event) => {
-  if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
-    event.preventDefault();
-    $('write').requestSubmit();
-  }
-});
+sends($('write'), $('text'));
 $('no-reply').addEventListener('click', () => replying(0, ''));
-$('start').addEventListener('click', () => post('start', { who }));
-$('block').addEventListener('click', () => post('block', { who }));
+$('start').addEventListener('click', () => post('phone/start', { who }));
+$('block').addEventListener('click', () => post('phone/block', { who }));
 $('new-person').addEventListener('submit', async (event) => {
   event.preventDefault();
-  const id = await post('person', { name: new FormData(event.target).get('name') });
+  const id = await post('phone/person', { name: new FormData(event.target).get('name') });
   event.target.reset();
   await load();
   choose(id, id, '');
@@ -226,37 +156,18 @@ $('new-person').addEventListener('submit', async (event) => {
 $('new-group').addEventListener('submit', async (event) => {
   event.preventDefault();
   const given = new FormData(event.target);
-  const id = await post('group', { title: given.get('title'), forum: given.has('forum'), members: people.map((one) => one.id) });
+  const id = await post('phone/group', { title: given.get('title'), forum: given.has('forum'), members: people.map((one) => one.id) });
   event.target.reset();
   await load();
   choose(who, id, groups.find((one) => one.id === id).title);
 });
 
-for (const name of PEOPLE) await post('person', { name });
+for (const name of PEOPLE) await post('phone/person', { name });
 await load();
-const link = new URLSearchParams(location.hash.slice(1)).get('start');
 const ana = people.find((one) => one.name.startsWith('Ana')) ?? people[0];
 choose(ana.id, ana.id, '');
-follow();
-if (link) {
-  history.replaceState(null, '', location.pathname);
-  opens(link);
-}
-
-/** A link that makes a chat somebody's: whose phone opens it is for the person here to say. */
-function opens(payload) {
-  const ask = $('whose');
-  ask.querySelector('div').replaceChildren(
-    ...people.map((one) => {
-      const button = el('button', '', one.name);
-      button.type = 'button';
-      button.addEventListener('click', async () => {
-        ask.close();
-        choose(one.id, one.id, '');
-        await post('start', { who: one.id, payload });
-      });
-      return button;
-    }),
-  );
-  ask.showModal();
-}
+follow(() => `phone/chat/${chat}?have=${have}`, show);
+opensLink(people, async (one, payload) => {
+  choose(one.id, one.id, '');
+  await post('phone/start', { who: one.id, payload });
+});
