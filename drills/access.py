@@ -98,7 +98,7 @@ ACCESS: dict[str, frozenset[str]] = {
             "POST /provider/requests/{request_id}/counter", "POST /provider/bookings/{booking_id}/cancel", "POST /provider/bookings/{booking_id}/check-in",
             "POST /provider/bookings/{booking_id}/no-show", "POST /provider/bookings/{booking_id}/write", "POST /provider/vouchers", "POST /calendar/days", "POST /calendar/switch", "POST /calendar/week",
             "POST /calendar/capacity", "POST /calendar/feeds", "POST /calendar/feeds/{feed_id}/{what}", "POST /calendar/links", "POST /calendar/links/revoke",
-            "GET /payouts/{party}/{party_id}", "GET /payouts/{party}/{party_id}/statement.csv", "POST /payouts/{party}/{party_id}/setup",
+            "GET /payouts/{party}/{party_id}", "GET /payouts/{party}/{party_id}/statement.csv", "GET /payouts/{party}/{party_id}/statement.pdf", "POST /payouts/{party}/{party_id}/setup",
         ),
         CREW,
     ),

@@ -63,6 +63,17 @@ def lines(tx: Connection, party: str, party_id: str, start: datetime, end: datet
     return sorted(found, key=lambda line: (line["at"], line["posting"], line["reference"]))
 
 
+def detailed(tx: Connection, party: str, party_id: str, start: datetime, end: datetime) -> list[dict[str, Any]]:
+    """`lines` with the whole "price" of the booking, the "tax" in it and our "fee" on it, minor units; None where there is no booking."""
+    found = lines(tx, party, party_id, start, end)
+    named = sorted({line["reference"] for line in found if line["reference"]})
+    rows = tx.execute(
+        select(booking.c.reference, booking.c.amount, booking.c.tax_amount, booking.c.fee_amount).where(booking.c.reference.in_(named))
+    )
+    of = {row.reference: {"price": row.amount, "tax": row.tax_amount, "fee": row.fee_amount} for row in rows}
+    return [{**line, **of.get(line["reference"], {"price": None, "tax": None, "fee": None})} for line in found]
+
+
 def as_csv(rows: list[dict[str, Any]]) -> str:
     """The lines as CSV (RFC 4180) with amounts in units of their currency. Text that a spreadsheet would run is defused."""
     return in_csv(COLUMNS, [{**row, "date": row["at"].date().isoformat()} for row in rows], money=("amount",))
