@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date, format_datetime
 
 from channels.phrases import has, phrase, speaks
+from channels.pictures import picture_url
 from core.money import Money
 
 Part = Mapping[str, Any]
@@ -145,7 +146,7 @@ def _card(words: Words, item: Mapping[str, Any]) -> Wire:
         "id": item["product_id"],
         "title": item["title"],
         "subtitle": item.get("summary", ""),
-        "picture": f"/static/scenes/{item['picture']}" if item.get("picture") else "",
+        "picture": picture_url(item.get("picture")),
         "picture_alt": "",
         "badge": {"text": words.say("cards", badge), "tone": tone},
         "meta": meta,
@@ -221,7 +222,7 @@ def _details(words: Words, part: Part) -> list[Wire]:
         "buttons": buttons,
     }
     if part.get("picture"):
-        status["picture"] = f"/static/scenes/{part['picture']}"
+        status["picture"] = picture_url(part["picture"])
     return [status]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,18 +24,20 @@ SESSION_LIFE = {
     "program": timedelta(days=180),
     "reseller": timedelta(days=365),
 }
+INVITATION_LIFE = timedelta(days=3)
 EMAIL = re.compile(r"[^@\s<>\"'(),;:\\\[\]]+@[^@\s<>\"'(),;:\\\[\]]+\.[^@\s<>\"'(),;:\\\[\]]{2,}")
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A signed-in account: `roles` holds (role, provider id or "")."""
+    """A signed-in account: `roles` holds (role, provider id or ""); of the providers in `staff_of` they are staff and no owner."""
 
     account_id: str
     display_name: str
     roles: tuple[tuple[str, str], ...]
     session_id: str
     conversation_id: str | None = None
+    staff_of: tuple[str, ...] = ()
 
     def has(self, role: str) -> bool:
         return any(held == role for held, _ in self.roles)
@@ -42,6 +45,11 @@ class Person:
     @property
     def provider_ids(self) -> tuple[str, ...]:
         return tuple(provider for role, provider in self.roles if role == "provider")
+
+    @property
+    def owned_ids(self) -> tuple[str, ...]:
+        """Whose prices, listings, money and people this person decides about."""
+        return tuple(one for one in self.provider_ids if one not in self.staff_of)
 
 
 def digest(token: str) -> str:
@@ -70,10 +78,14 @@ def ensure_account(tx: Connection, now: datetime, account_id: str, *, name: str,
     )
 
 
-def grant(tx: Connection, account_id: str, role: str, provider_id: str = "") -> None:
+def grant(tx: Connection, account_id: str, role: str, provider_id: str = "", *, level: str = "owner") -> None:
+    """Give a role, once. `level` is of a provider's people: an owner decides about prices, money and staff, staff does not."""
+    if level not in ("owner", "staff"):
+        raise Invalid("level", "People of a provider are owners or staff.")
     if role not in ("traveler", "provider", "expert", "operator", "reseller"):
         raise Invalid("role", f"There is no role {role!r}.")
-    tx.execute(upsert(tx)(account_role).values(account_id=account_id, role=role, provider_id=provider_id).on_conflict_do_nothing())
+    row = {"account_id": account_id, "role": role, "provider_id": provider_id, "level": level}
+    tx.execute(upsert(tx)(account_role).values(row).on_conflict_do_nothing())
 
 
 def open_session(tx: Connection, account_id: str, kind: str, now: datetime, *, conversation_id: str | None = None) -> str:
@@ -102,8 +114,10 @@ def who(tx: Connection, token: str, kind: str, now: datetime) -> Person | None:
     ).one_or_none()
     if row is None or row.expires_at <= now:
         return None
-    held = tx.execute(select(account_role.c.role, account_role.c.provider_id).where(account_role.c.account_id == row.account_id)).all()
-    return Person(row.account_id, row.display_name, tuple((r.role, r.provider_id) for r in held), row.id, row.conversation_id)
+    held = tx.execute(select(account_role).where(account_role.c.account_id == row.account_id)).all()
+    roles = tuple((r.role, r.provider_id) for r in held)
+    staff_of = tuple(r.provider_id for r in held if r.role == "provider" and r.level != "owner")
+    return Person(row.account_id, row.display_name, roles, row.id, row.conversation_id, staff_of)
 
 
 def providers_of(tx: Connection, account_id: str) -> tuple[str, ...]:
@@ -118,12 +132,23 @@ def revoke_session(tx: Connection, session_id: str, now: datetime) -> None:
 
 def sign_in_link(engine: Engine, account_id: str, *, life: timedelta = timedelta(days=1)) -> str:
     """A single-use token for the sign-in page; returns the token, the caller builds the URL."""
-    token = secrets.token_urlsafe(24)
-    now = engine.clock()
     with engine.db.write() as tx:
-        tx.execute(
-            insert(link_token).values(token_hash=digest(token), account_id=account_id, purpose="sign_in", params={}, expires_at=now + life)
-        )
+        return new_link(tx, account_id, engine.clock(), life=life)
+
+
+def new_link(
+    tx: Connection,
+    account_id: str,
+    now: datetime,
+    *,
+    life: timedelta = timedelta(days=1),
+    params: Mapping[str, str] | None = None,
+    token: str = "",
+) -> str:
+    """The same inside a transaction. With {"provider": id, "level": "owner" or "staff"} whoever uses it joins that provider."""
+    token = token or secrets.token_urlsafe(24)
+    row = {"token_hash": digest(token), "account_id": account_id, "purpose": "sign_in", "params": dict(params or {})}
+    tx.execute(insert(link_token).values(**row, expires_at=now + life))
     return token
 
 
@@ -140,11 +165,19 @@ def redeem_sign_in(engine: Engine, token: str) -> str:
                 link_token.c.expires_at > now,
             )
             .values(used_at=now)
-            .returning(link_token.c.account_id)
+            .returning(link_token.c.account_id, link_token.c.params)
         ).one_or_none()
         if row is None:
             raise NotAllowed("This sign-in link has been used or is too old. Please ask for a new one.")
+        if row.params.get("provider"):
+            _join(tx, row.account_id, row.params["provider"], row.params["level"], now)
         return open_session(tx, row.account_id, "console", now)
+
+
+def _join(tx: Connection, account_id: str, provider_id: str, level: str, now: datetime) -> None:
+    """The mail arrived where it was sent, so the address is theirs: the account joins the provider."""
+    grant(tx, account_id, "provider", provider_id, level=level)
+    tx.execute(update(account).where(account.c.id == account_id).values(email_verified_at=now))
 
 
 def find_account(engine: Engine, named: str) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
-from core import counters
+from core import counters, schema, signups
 from core.bookings import facts_of
 from core.engine import Engine
 from core.payments import ledger
@@ -248,3 +248,95 @@ def messages_out(engine: Engine, *, limit: int = 50) -> list[Any]:
     """What was sent or caught, the newest first."""
     with engine.db.read() as tx:
         return list(tx.execute(select(outbound).order_by(outbound.c.id.desc()).limit(limit)).all())
+
+
+# ── for providers who list by themselves ──────────────────────────────────────────────────────────
+
+
+def cities_of_house(engine: Engine) -> list[dict[str, str]]:
+    """Every city somebody may sell in: {"id", "name", "time_zone", "currency"}."""
+    city = schema.destination.c
+    with engine.db.read() as tx:
+        rows = tx.execute(select(city.id, city.name, city.country, city.time_zone, city.currency).order_by(city.name, city.id)).all()
+        return [
+            {"id": r.id, "name": f"{r.name}, {r.country}" if r.country else r.name, "time_zone": r.time_zone, "currency": r.currency}
+            for r in rows
+        ]
+
+
+def policies(engine: Engine) -> list[dict[str, str]]:
+    policy = schema.cancellation_policy.c
+    with engine.db.read() as tx:
+        return [{"id": row.id, "name": row.name} for row in tx.execute(select(policy.id, policy.name).order_by(policy.name, policy.id))]
+
+
+def filed_products(engine: Engine, providers: Sequence[str] | None) -> list[str]:
+    """Titles of what these providers sell that a catalogue file brought: changed there and not in a form."""
+    one = schema.product.c
+    query = select(one.title).where(one.published, ~one.loaded_by.startswith("listing:")).order_by(one.title).limit(50)
+    with engine.db.read() as tx:
+        return list(tx.execute(_of(query, one.provider_id, providers)).scalars())
+
+
+def onboarding(engine: Engine, providers: Sequence[str]) -> list[dict[str, Any]]:
+    """How far each provider is: {"id", "name", "state" of the sign-up, "said", "steps": (what, done, where to do it)}."""
+    found = []
+    with engine.db.read() as tx:
+        for row in tx.execute(select(schema.provider).where(schema.provider.c.id.in_(list(providers))).order_by(schema.provider.c.name)):
+            state = signups.state_of(tx, row.id)
+            said = tx.execute(select(schema.signup.c.said).where(schema.signup.c.provider_id == row.id)).scalar_one_or_none()
+            sells = tx.execute(
+                select(schema.product.c.id).where(schema.product.c.provider_id == row.id, schema.product.c.published)
+            ).first()
+            payee = schema.payee
+            paid = tx.execute(select(payee.c.state).where(payee.c.party == "provider", payee.c.party_id == row.id)).scalar_one_or_none()
+            link = select(schema.calendar_link.c.token).where(
+                schema.calendar_link.c.provider_id == row.id, schema.calendar_link.c.revoked_at.is_(None)
+            )
+            steps = [
+                ("Your address is confirmed", True, ""),
+                ("We have looked at your business", state == "approved", ""),
+                ("Something is on sale", sells is not None, ""),
+                ("You can be paid out", paid == "active", "/payouts"),
+                ("Your calendar is shared with another one (if you have one)", tx.execute(link).first() is not None, "/calendar#others"),
+            ]
+            found.append({"id": row.id, "name": row.name, "state": state, "said": said or "", "steps": steps})
+    return found
+
+
+def bookings_of(
+    engine: Engine, providers: Sequence[str] | None, first: date, last: date, *, status: str = "", limit: int = 300
+) -> list[dict[str, Any]]:
+    """Bookings whose day is in this stretch, by day and start; what was never confirmed is left out unless `status` names it."""
+    statuses = (status,) if status else ("CONFIRMED", "REDEEMED", "CANCELLED")
+    query = select(booking).where(booking.c.local_date >= first, booking.c.local_date <= last, booking.c.status.in_(statuses))
+    with engine.db.read() as tx:
+        rows = tx.execute(
+            _of(query, booking.c.provider_id, providers).order_by(booking.c.local_date, booking.c.local_start, booking.c.id).limit(limit)
+        ).all()
+        return [_for_provider(row) for row in rows]
+
+
+def booking_by_reference(engine: Engine, providers: Sequence[str] | None, reference: str) -> dict[str, Any] | None:
+    """One booking of these providers by what stands on its voucher."""
+    query = _of(select(booking).where(booking.c.reference == reference), booking.c.provider_id, providers)
+    with engine.db.read() as tx:
+        row = tx.execute(query).one_or_none()
+        if row is None:
+            return None
+        taken = select(schema.booking_event.c.at).where(
+            schema.booking_event.c.booking_id == row.id, schema.booking_event.c.event == "redeem"
+        )
+        return {**_for_provider(row), "taken_at": tx.execute(taken.limit(1)).scalar_one_or_none(), "time_zone": row.time_zone}
+
+
+def _for_provider(row: Any) -> dict[str, Any]:
+    return {
+        **facts_of(row),
+        "traveler": str(row.contact.get("name", "")),
+        "requests": str(row.contact.get("requests", "")),
+        "travelers": names_of(row),
+        "starts_at": row.starts_at,
+        "payout": row.amount - row.fee_amount,
+        "status": row.status,
+    }

@@ -80,6 +80,7 @@ account_role = Table(
     Column("account_id", String(64), ForeignKey("account.id"), nullable=False),
     Column("role", String(20), nullable=False),  # traveler, provider, expert, operator
     Column("provider_id", String(64), nullable=False, server_default=""),  # "" where the role is not scoped
+    Column("level", String(10), nullable=False, server_default="staff"),  # of a provider: owner, staff
     PrimaryKeyConstraint("account_id", "role", "provider_id"),
 )
 
@@ -315,6 +316,36 @@ availability_exception = Table(
     Column("reason", String(200), nullable=False, server_default=""),
     Column("source", String(40), nullable=False, server_default="manual"),
     Index("ix_availability_exception_scope", "scope", "scope_id", "from_date"),
+)
+
+# A provider who signed up, until the house has had a look, and what they write about themselves to sell. A listing's record is
+# what a catalogue file would hold; `live` is the one that was put on sale last, and `product` has the rows of it.
+
+signup = Table(
+    "signup",
+    metadata,
+    Column("provider_id", String(64), ForeignKey("provider.id"), primary_key=True),
+    Column("state", String(12), nullable=False),  # waiting, approved, refused
+    Column("said", String(1000), nullable=False, server_default=""),
+    Column("created_at", Moment, nullable=False),
+    Column("decided_at", Moment),
+    Column("decided_by", String(64)),
+)
+
+listing = Table(
+    "listing",
+    metadata,
+    _id(),  # of the product
+    _ref("provider_id", "provider.id"),
+    Column("state", String(12), nullable=False, index=True),  # draft, submitted, returned, live, off
+    Column("record", Json, nullable=False),
+    Column("live", Json),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("said", String(1000), nullable=False, server_default=""),  # why it was sent back
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("submitted_at", Moment),
+    Column("decided_by", String(64)),
 )
 
 # Calendars of other places: a feed is one that a provider gave us to read, a link one of ours that others read. A link's

@@ -28,7 +28,7 @@ from benchmarks.bench import Progress, arguments, close, database, table
 from channels.mail.address import key_of
 from channels.web.app import create_app
 from channels.web.session import COOKIE, csrf_of
-from core import bookings, calendars, carts, conversations, handoff, hooks, links, offers, people, preferences, replies, requests
+from core import bookings, calendars, carts, conversations, handoff, hooks, links, listings, offers, people, preferences, replies, requests
 from core.availability import Ask
 from core.db import Database
 from core.engine import Actor, Engine
@@ -53,7 +53,7 @@ PAID = CREWS | {"expert"}
 ACCESS: dict[str, frozenset[str]] = {
     **dict.fromkeys(
         (
-            "GET /", "GET /favicon.ico", "GET /chat", "GET /pay/done", "GET /pay/back", "GET /healthz", "GET /readyz", "POST /chat/v1/session",
+            "GET /provider/join", "POST /provider/join", "GET /photos/{name}", "GET /", "GET /favicon.ico", "GET /chat", "GET /pay/done", "GET /pay/back", "GET /healthz", "GET /readyz", "POST /chat/v1/session",
             "POST /chat/v1/sign-out", "GET /signin", "POST /signin", "GET /signin/{token}", "POST /signin/{token}", "GET /signout", "POST /signout", "GET /api/openapi.json",
             "GET /api/docs", "GET /calendars/{token}.ics", "GET /r/{link_id}", "GET /mail/off/{token}", "POST /mail/off/{token}", "POST /mail/off/{token}/on",
             "GET /confirm/{token}", "POST /confirm/{token}",  # signed for one proposal; the address is the key
@@ -88,12 +88,14 @@ ACCESS: dict[str, frozenset[str]] = {
     "GET /chat/v1/uploads/{conversation_id}/{mid}": OWNER | DESK,
     **dict.fromkeys(
         (
-            "GET /provider", "GET /provider/events", "GET /calendar",
+            "GET /provider", "GET /provider/events", "GET /calendar", "GET /bookings", "GET /listings", "GET /staff",
         ),
         CREWS,
     ),
     **dict.fromkeys(
         (
+            "GET /check-in/{reference}", "POST /check-in/{reference}", "POST /listings", "GET /listings/{listing_id}", "POST /listings/{listing_id}",
+            "POST /listings/{listing_id}/{what}", "POST /staff/{provider_id}/invite", "POST /staff/{provider_id}/remove",
             "POST /provider/requests/{request_id}/approve", "POST /provider/requests/{request_id}/decline", "POST /provider/requests/{request_id}/answer",
             "POST /provider/requests/{request_id}/counter", "POST /provider/bookings/{booking_id}/cancel", "POST /provider/bookings/{booking_id}/check-in",
             "POST /provider/bookings/{booking_id}/no-show", "POST /provider/bookings/{booking_id}/write", "POST /provider/vouchers", "POST /calendar/days", "POST /calendar/switch", "POST /calendar/week",
@@ -122,7 +124,7 @@ ACCESS: dict[str, frozenset[str]] = {
         ),
         DESK,
     ),
-    **dict.fromkeys(("GET /ops", "GET /ops/figures.csv", "POST /ops/jobs/{job_id}/retry", "POST /ops/disputes/{dispute_id}/evidence"), OPS),
+    **dict.fromkeys(("GET /review", "POST /review/listings/{listing_id}", "POST /review/providers/{provider_id}", "GET /ops", "GET /ops/figures.csv", "POST /ops/jobs/{job_id}/retry", "POST /ops/disputes/{dispute_id}/evidence"), OPS),
     **dict.fromkeys(("GET /api/catalogue/search", "GET /api/providers/{provider_id}/availability"), EVERYBODY),
     **dict.fromkeys(("POST /api/bookings/process-cart", "POST /api/booking-requests/submit"), SIGNED),
     **dict.fromkeys(
@@ -161,6 +163,7 @@ WORDS = {
     LINKED: frozenset({"traveler", "provider", "expert", "operator"}),
     "secretline": frozenset({"traveler", "expert", "operator"}),
     "secretstaff": frozenset({"expert", "operator"}),
+    "Secret draft": CREW,
     "secretrequest": frozenset({"traveler", "provider", "expert", "operator"}),
 }
 ENDS = ("sign", "return", "take-back", "transfer")  # asked last, because they end what others need
@@ -179,6 +182,8 @@ class World:
     def ask(self, role: str, route: str) -> tuple[int, str]:
         """Send the owner's request as this role; the status and what was said."""
         method, path = route.split(" ", 1)
+        if path.startswith("/listings/"):
+            path = path.replace("{what}", "off")
         for name, value in self.ids.items():
             path = path.replace(f"{{{name}}}", value)
         if path.startswith("/v/"):
@@ -264,7 +269,10 @@ DESK_BODIES: dict[str, dict[str, Any]] = {
     "cart": {"product": "kayak", "day": builders.DAY.isoformat(), "units": {"ADULT": 1}},
     "replies": {"name": "probe", "body": "Hello {name}"},
 }
-FORMS: dict[str, str] = {}
+FORMS: dict[str, str] = {
+    "title": "probe", "kind": "activity", "destination": "lisbon", "provider": "tejo", "account": "paul", "level": "staff", "version": "1",
+    "said": "because", "options[0].title": "probe",
+}  # fmt: skip
 
 
 @contextmanager
@@ -315,6 +323,7 @@ def world(db: Database, folder: Path) -> Iterator[World]:
             builders.add(engine, ana, product_id)
             made = bookings.propose_checkout(engine, ana)
             bookings.commit_checkout(engine, ana, made["proposal_id"], requests="secretrequest")
+        listing_id = listings.create(engine, crew, "tejo", title="Secret draft", kind="activity", destination="lisbon")
         asked = {one["title"]: one["request_id"] for one in requests.pending(engine, ["tejo"])}
         offered = offers.counter(engine, crew, asked["Tour"], amount=9_000)
         item_id = carts.add(engine, ana, Ask("kayak", None, builders.DAY + timedelta(days=1), units={"ADULT": 2}))["added"]
@@ -335,6 +344,7 @@ def world(db: Database, folder: Path) -> Iterator[World]:
             "request_id": asked["Walk"], "offer_id": offered["offer_id"], "conversation_id": ana.conversation_id, "mid": "upload1",
             "user_id": ana.account_id,
             "item_id": item_id,
+            "listing_id": listing_id, "name": "photo-none.jpg",
             "reply_id": reply_id, "feed_id": calendars.add_feed(engine, crew, "walk", "https://cal.example.com/a.ics"),
             **_hooked(engine, ana),
             "link": calendars.share(engine, crew, "walk", name="other"),

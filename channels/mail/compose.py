@@ -26,7 +26,9 @@ PROVIDERS = frozenset((
 ))  # fmt: skip
 WITH_VOUCHER = ("booking_confirmed", "booking_changed", "balance_paid", "reminder")
 CHAT_ONLY = ("request.card", "answer", "line", "topic", "desk.card")
-PLAIN = ("missed", "reminder", "letter", "calendar_broken", "calendar_conflict", "call_back", "alarm", "signin")
+HOSTS = ("provider_welcome", "staff_invited", "sign_up_approved", "sign_up_refused", "listing_published", "listing_returned")
+JOIN = ("provider_welcome", "staff_invited")  # with a link that lets somebody in
+PLAIN = ("missed", "reminder", "letter", "calendar_broken", "calendar_conflict", "call_back", "alarm", "signin", *HOSTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,11 @@ class MailComposer:
         ]
         if given.get("trips"):
             buttons.append({"label": words.say("buttons", "open_trips"), "url": f"{self._base_url}{given['trips']}"})
-        if row.notice == "signin":
+        if row.notice in HOSTS and row.notice not in JOIN:
+            buttons.append({"label": words.say("mail_door", "listings"), "url": f"{self._base_url}/listings"})
+        if row.notice == "signin" or row.notice in JOIN:
             url = f"{self._base_url}/signin/{signin.token_of(tx, facts['nonce'])}"
-            buttons.append({"label": words.say("mail_door", "sign_in"), "url": url})
+            buttons.append({"label": words.say("mail_door", "join" if row.notice in JOIN else "sign_in"), "url": url})
             parts.append({"type": "text", "text": words.say("mail_door", "not_you"), "quiet": True})
         parts.append({"type": "links", "items": buttons})
         about |= {"title": self._title(words, row, told), "papers": self._papers(tx, row, told), "base_url": self._base_url}
@@ -134,7 +138,11 @@ class MailComposer:
         facts = row.content
         lines = [booking_line(words, facts)] if facts.get("reference") else []
         text = str(facts.get("text") or facts.get("message") or facts.get("reason") or "")
-        if row.notice == "letter":
+        if row.notice in HOSTS:
+            lines += [str(facts["title"])] if facts.get("title") else []
+            title = words.say("mail", row.notice)
+            text = words.say("mail_door", row.notice, provider=facts.get("provider", ""), said=text)
+        elif row.notice == "letter":
             title = words.say("mail_door", "letter_from", name=facts.get("provider", ""))
         else:
             title = words.say("mail", row.notice) if has("mail", row.notice) else row.notice.replace("_", " ").capitalize()

@@ -25,6 +25,7 @@ from channels.web import (
     metrics,
     octo,
     pages,
+    photos,
     redirects,
     rest,
     rest_hooks,
@@ -34,7 +35,7 @@ from channels.web import (
     vouchers,
     webhooks,
 )
-from channels.web.consoles import calendar, desk, ops, payouts, provider, signin
+from channels.web.consoles import bookings, calendar, desk, join, listings, ops, payouts, provider, review, signin, staff
 from channels.web.guard import Guard, Origins
 from channels.web.limits import Allowance, Limits
 from channels.web.views import STATIC
@@ -85,7 +86,13 @@ def create_app(
     app.include_router(confirm.router(house, limits))
     app.router.routes.append(Route(PATH, endpoint=programs, methods=METHODS, include_in_schema=False))
     app.include_router(signin.router(house, limits))
+    app.include_router(join.router(house, limits))
     app.include_router(provider.router(house))
+    app.include_router(bookings.router(house))
+    app.include_router(listings.router(house, limits))
+    app.include_router(staff.router(house, limits))
+    app.include_router(review.router(house))
+    app.include_router(photos.router(house, limits))
     app.include_router(calendar.router(house))
     app.include_router(calendars.router(house, limits))
     app.include_router(payouts.router(house))

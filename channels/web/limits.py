@@ -24,6 +24,8 @@ class Allowance:
     streams: str = "60/minute"
     sign_ins: str = "10/5 minutes"  # from one address
     calendars: str = "240/minute"  # read by one address
+    photos: str = "600/minute"  # looked at from one address
+    joins: str = "10/hour"  # sign-ups and new links from one address
     links: str = "120/minute"  # to partners, followed from one address
     calls: str = "240/minute"  # of one program
 
@@ -37,6 +39,8 @@ SENTENCES = {
     "calendars": "Too many calendars were read from here. Please try again in {wait}.",
     "calls": "Too many calls were made with this token. Please try again in {wait}.",
     "links": "Too many links were followed from here. Please try again in {wait}.",
+    "photos": "Too many pictures were opened from here. Please try again in {wait}.",
+    "joins": "Too many tries from here. Please try again in {wait}.",
     "sign_ins": "Too many tries. Please wait {wait} and use the newest link.",
 }
 

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from starlette.responses import FileResponse, Response
 
 from channels.house import House
+from channels.pictures import picture_url
 from channels.web.views import STATIC, page
 from core import reports
 from core.errors import NotFound, TryAgain
@@ -70,7 +71,7 @@ def _offer(row: Any) -> dict[str, Any]:
         "reviews": row.rating_count,
         "sample": row.rating_source == "sample",
         "duration": " ".join(part for part in (f"{hours} h" if hours else "", f"{minutes} min" if minutes else "") if part),
-        "picture": f"/static/scenes/{row.picture}" if row.picture else "/static/placeholder.svg",
+        "picture": picture_url(row.picture) or "/static/placeholder.svg",
         "say": f"Tell me about {row.title} in {row.city}",
     }
 

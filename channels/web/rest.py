@@ -148,7 +148,9 @@ class Caller:
             return Actor(self.person.account_id, role="operator", channel=CHANNEL, provider_ids=(provider_id,))
         if provider_id not in self.person.provider_ids:
             raise NotFound("There is no such provider of yours.")
-        return Actor(self.person.account_id, role="provider", channel=CHANNEL, provider_ids=self.person.provider_ids)
+        if provider_id not in self.person.owned_ids:
+            raise NotAllowed("Only an owner of the business may do this.")
+        return Actor(self.person.account_id, role="provider", channel=CHANNEL, provider_ids=self.person.owned_ids)
 
 
 class Tagged(APIRoute):

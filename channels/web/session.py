@@ -35,12 +35,18 @@ class Seat:
         entries = (
             ("/ops", "Operations", ()),
             ("/provider", "Inbox", ("provider",)),
+            ("/bookings", "Bookings", ("provider",)),
             ("/calendar", "Calendar", ("provider",)),
+            ("/listings", "Listings", ("owner",)),
+            ("/review", "Review", ()),
             ("/desk", "Desk", ("expert",)),
-            ("/payouts", "Payouts", ("provider", "expert")),
+            ("/payouts", "Payouts", ("owner", "expert")),
+            ("/staff", "People", ("owner",)),
         )
         return tuple(
-            (path, name) for path, name, roles in entries if self.person.has("operator") or any(self.person.has(one) for one in roles)
+            (path, name)
+            for path, name, roles in entries
+            if self.person.has("operator") or any(self.person.has(one) or (one == "owner" and self.person.owned_ids) for one in roles)
         )
 
     @property
@@ -84,6 +90,19 @@ def need(house: House, *roles: str) -> Callable[[Request], Seat]:
             raise SignInNeeded("Please open your sign-in link to use this page.")
         if not any(seat.person.has(role) for role in (*roles, "operator")):
             raise NotAllowed("Your account has no access to this page.")
+        return seat
+
+    return dependency
+
+
+def need_owner(house: House) -> Callable[[Request], Seat]:
+    """A dependency: an owner of some provider, or an operator. Whose they are is looked at where something is done."""
+    seated = need(house, "provider")
+
+    def dependency(request: Request) -> Seat:
+        seat = seated(request)
+        if not seat.person.owned_ids and not seat.person.has("operator"):
+            raise NotAllowed("Only an owner of the business may use this page.")
         return seat
 
     return dependency

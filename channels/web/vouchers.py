@@ -54,13 +54,20 @@ def router(house: House, limits: Limits) -> APIRouter:
     @api.get("/v/{token}")
     def voucher(request: Request, token: str) -> Response:
         facts = find(request, token)
-        return page(request, "voucher.html", token=token, qr=qr(facts["reference"]), **_shown(facts), headers=PRIVATE)
+        return page(
+            request,
+            "voucher.html",
+            token=token,
+            qr=qr(f"{house.settings.base_url}/check-in/{facts['reference']}"),
+            **_shown(facts),
+            headers=PRIVATE,
+        )
 
     return api
 
 
 def qr(text: str) -> Markup:
-    """A drawing of the reference for a camera, as SVG that needs nothing from outside."""
+    """A drawing of an address (of the page where the provider takes this voucher) for a camera, as SVG that needs nothing from outside."""
     out = io.BytesIO()
     segno.make(text, error="q", micro=False).save(
         out, kind="svg", border=3, xmldecl=False, svgns=False, omitsize=True, dark="#000", light="#fff", svgclass="qr", lineclass=None

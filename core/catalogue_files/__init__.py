@@ -6,15 +6,19 @@ The format is described in docs/catalogue.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+from sqlalchemy import Connection
+
+from core import schema
 from core.catalogue_files import loading, writing
 from core.catalogue_files.checking import cross_check
-from core.catalogue_files.reading import read
+from core.catalogue_files.reading import read, take
 from core.catalogue_files.report import Problem, Problems, Progress, Report, silent
 from core.catalogue_files.spool import Spool
 from core.catalogue_files.writing import Format
@@ -78,6 +82,48 @@ def import_files(
     return replace(report, created=tally.created, changed=tally.changed, unchanged=tally.unchanged, unpublished=tally.unpublished)
 
 
+def check_records(db: Database, records: Sequence[Mapping[str, Any]], *, source: str) -> Report:
+    """What `check` says, of records that come from a form: each is what a line of a file would be, with its `type`."""
+    problems = Problems(50)
+    with closing(Spool()) as spool:
+        counts = take([dict(one) for one in records], spool, problems)
+        cross_check(spool, problems, db, source, silent)
+    return problems.report(counts)
+
+
+def import_records(db: Database, records: Sequence[Mapping[str, Any]], now: datetime, *, source: str) -> Report:
+    """What `import_files` does, of records that come from a form. What was changed since by hand is what the records say again.
+
+    Raises Busy while another import runs.
+    """
+    problems = Problems(50)
+    with loading.alone(db), closing(Spool()) as spool:
+        counts = take([dict(one) for one in records], spool, problems)
+        cross_check(spool, problems, db, source, silent)
+        if not problems.count:
+            loading.forget_entries(db, [(str(one["type"]), str(one["id"])) for one in records])
+            loading.load(db, spool, problems, source=source, now=now, chunk=200, progress=silent)
+    return problems.report(counts)
+
+
+@contextmanager
+def as_if(db: Database, record: Mapping[str, Any], now: datetime) -> Iterator[Connection]:
+    """A transaction in which a product's record (a checked one) is on sale already; it is rolled back. Raises Busy."""
+    with closing(Spool()) as spool, db.write() as tx:
+        trial = tx.begin_nested()
+        try:
+            take([dict(record)], spool, Problems(1))
+            loading.apply_at_once(tx, spool, str(record["id"]), now)
+            yield tx
+        finally:
+            trial.rollback()
+
+
+def product_record(tx: Connection, product_id: str) -> dict[str, Any] | None:
+    """A product as a line of a file would say it now, with what was changed by hand since; None where there is none."""
+    return next((value for _, value in writing.products(tx, schema.product.c.id == product_id)), None)
+
+
 def clean_leftovers(db: Database, now: datetime) -> int:
     """Remove what a run that died had written; returns how many products. Every import does it first. Raises Busy."""
     with loading.alone(db):
@@ -96,4 +142,18 @@ def _source(paths: Sequence[Path], source: str | None) -> str:
     return name
 
 
-__all__ = ["DEMO", "Problem", "Progress", "Report", "check", "clean_leftovers", "export", "import_files", "source_of"]
+__all__ = [
+    "DEMO",
+    "Problem",
+    "Progress",
+    "Report",
+    "as_if",
+    "check",
+    "check_records",
+    "clean_leftovers",
+    "export",
+    "import_files",
+    "import_records",
+    "product_record",
+    "source_of",
+]

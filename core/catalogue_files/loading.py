@@ -307,6 +307,36 @@ def insert_rows(tx: Connection, made: shapes.Rows) -> None:
             bulk_insert(tx, table, alike)
 
 
+def forget_entries(db: Database, records: Sequence[tuple[str, str]]) -> None:
+    """So that the next import compares these (kind, id) with their rows and not with what was taken in last."""
+    entry = catalogue_entry.c
+    with db.write() as tx:
+        for kind, key in records:
+            tx.execute(delete(catalogue_entry).where(entry.kind == kind, entry.id == key))
+
+
+def apply_at_once(tx: Connection, spool: Spool, product_id: str, now: datetime) -> None:
+    """A product's rows in the caller's transaction, with none of an import's care: for looking at what would be, then undone."""
+    one = spool.get("product", product_id)
+    if one is None:
+        raise Busy(f"{product_id} cannot be shown before it is complete.")
+    made = Made()
+    make("product", one.body, Known(spool, tx), now, made)
+    there = tx.execute(select(product.c.id).where(product.c.id == product_id)).one_or_none()
+    if there is None:
+        insert_rows(tx, made.rows)
+        return
+    for (name, act), rows in changes.differences(changes.existing(tx, "product", [product_id], made.rows), made.rows).items():
+        table = schema.metadata.tables[name]
+        for row in rows:
+            if act == "insert":
+                tx.execute(insert(table).values(row))
+            elif act == "update":
+                tx.execute(update(table).where(table.c.id == row["id"]).values({key: value for key, value in row.items() if key != "id"}))
+            else:
+                tx.execute(delete(table).where(table.c.id == row["id"]))
+
+
 # the switch-over
 
 

@@ -21,7 +21,7 @@ from core.catalogue_files.records import (
     Rule,
     Unit,
 )
-from core.catalogue_files.report import Problems, Progress
+from core.catalogue_files.report import Problems, Progress, silent
 from core.catalogue_files.spool import Origins, Spool
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -66,6 +66,16 @@ def read(paths: Sequence[Path], spool: Spool, problems: Problems, progress: Prog
             reader.json_file(path)
     reader.assemble()
     progress("reading", reader.lines, reader.lines)
+    return counts
+
+
+def take(records: Sequence[dict[str, Any]], spool: Spool, problems: Problems) -> dict[str, int]:
+    """The same for records that are at hand, each with its `type`; they have no file and no line."""
+    counts: dict[str, int] = {}
+    reader = _Reader(spool, problems, silent, counts)
+    for value in records:
+        rest = dict(value)
+        reader.accept(rest.pop("type"), rest, "", 0, {})
     return counts
 
 

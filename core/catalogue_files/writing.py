@@ -48,7 +48,7 @@ def records(db: Database) -> Iterator[tuple[str, dict[str, Any]]]:
                 value = {"id": row.id, "provider": row.provider_id, "name": row.name, "capacity": row.capacity}
                 parts = {"rules": shapes.rules_back(rules[row.id]), "exceptions": shapes.closings_back(closings[row.id])}
                 yield "resource", _canonical("resource", shapes.bare({**value, **parts}))
-        yield from _products(tx)
+        yield from products(tx)
         for row in _all(tx, schema.fee_rule, None):
             value = {
                 "id": row.id,
@@ -63,11 +63,13 @@ def records(db: Database) -> Iterator[tuple[str, dict[str, Any]]]:
             yield "fee_rule", _canonical("fee_rule", shapes.bare(value))
 
 
-def _products(tx: Connection) -> Iterator[tuple[str, dict[str, Any]]]:
+def products(tx: Connection, only: Any = None) -> Iterator[tuple[str, dict[str, Any]]]:
+    """("product", record) of what is on sale and of drafts, or of those that `only` (a condition on product) names."""
     providers = {row.id: row for row in _all(tx, schema.provider, None)}
     destinations = {row.id: row for row in _all(tx, schema.destination, None)}
     entry = exists(select(1).where(catalogue_entry.c.kind == "product", catalogue_entry.c.id == product.c.id))
-    for chunk in _chunks(tx, product, and_(or_(product.c.published, entry), ~product.c.loaded_by.startswith(STAGED))):
+    wanted = or_(product.c.published, entry) if only is None else only
+    for chunk in _chunks(tx, product, and_(wanted, ~product.c.loaded_by.startswith(STAGED))):
         ids = [row.id for row in chunk]
         options = _by(tx, schema.option, "product_id", ids, schema.option.c.position)
         option_ids = [row.id for of_product in options.values() for row in of_product]

@@ -34,8 +34,9 @@ class Running:
 
 
 @contextmanager
-def whole_house(data: Path, database_url: str = "") -> Iterator[Running]:
-    """Built by the composition root as in production: the real Stripe adapter talks to the sandbox over HTTP."""
+def whole_house(data: Path, database_url: str = "", *, phone: bool = False) -> Iterator[Running]:
+    """Built by the composition root as in production: the real Stripe adapter talks to the sandbox over HTTP. With `phone` as the demo,
+    whose messengers and mail are played on pages."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -43,7 +44,7 @@ def whole_house(data: Path, database_url: str = "") -> Iterator[Running]:
     house = build(settings)
     market.load(house.engine, data)
     demo.ensure_people(house.engine)
-    door = server(house, web(house, pace=0.0), log_level="error")
+    door = server(house, web(house, pace=0.0, phone=phone), log_level="error")
     thread = threading.Thread(target=door.run, daemon=True)
     thread.start()
     try:

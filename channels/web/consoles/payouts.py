@@ -1,5 +1,6 @@
 """Payouts for providers and experts: what was earned, sent and is to come, and setting up the account that receives it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -38,12 +39,12 @@ def router(house: House) -> APIRouter:
 
     def mine(seat: Seat) -> list[tuple[str, str]]:
         """(party, id) of everybody this person is paid out as; an operator sees all providers."""
-        providers = list(seat.person.provider_ids) or (reports.provider_ids(engine) if seat.person.has("operator") else [])
+        providers = list(seat.person.owned_ids) or (reports.provider_ids(engine) if seat.person.has("operator") else [])
         own = [("expert", seat.person.account_id)] if seat.person.has("expert") else []
         return [*own, *(("provider", one) for one in providers)]
 
     def actor(seat: Seat, party: str) -> Actor:
-        return seat.actor("operator" if seat.person.has("operator") else party)
+        return replace(seat.actor("operator" if seat.person.has("operator") else party), provider_ids=seat.person.owned_ids)
 
     def show(request: Request, seat: Seat, *, status: int = 200, tone: str = "", told: str = "") -> Response:
         now = engine.clock()

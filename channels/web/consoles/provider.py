@@ -165,11 +165,8 @@ def router(house: House) -> APIRouter:
     def take_voucher(request: Request, seat: Provider, csrf: Annotated[str, Form()] = "", code: Annotated[str, Form()] = "") -> Response:
         """The reference as typed or scanned, at the door."""
         session.check_proof(seat, request, csrf)
-        named = "".join(code.split()).upper()
         try:
-            taken = attendance.redeem(
-                engine, seat.actor("provider"), named if named.startswith("TRV-") else f"TRV-{named.removeprefix('TRV')}"
-            )
+            taken = attendance.redeem(engine, seat.actor("provider"), words.reference(code))
         except AlreadyDecided as error:
             at = words.moment(error.facts["at"]) if error.facts.get("at") else ""
             return show(request, seat, status=409, tone="bad", told=f"{error.message[:-1]}{', ' + at if at else ''}.")

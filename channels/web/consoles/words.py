@@ -17,6 +17,12 @@ UNITS = {
 }
 
 
+def reference(given: str) -> str:
+    """A booking's reference from what was typed, or from what a scanner makes of the voucher's square code."""
+    named = "".join(given.split()).upper().rstrip("/").rpartition("/")[2]
+    return named if named.startswith("TRV-") else f"TRV-{named.removeprefix('TRV')}"
+
+
 def day(value: str | date | None) -> str:
     if value is None:
         return ""
