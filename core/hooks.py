@@ -58,6 +58,9 @@ def add(engine: Engine, actor: Actor, url: str, events: Sequence[str] = (), *, p
     secret = PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
     hook_id = new_id()
     with engine.db.write() as tx:
+        mine = select(account_role.c.role).where(account_role.c.account_id == actor.account_id, _owns(provider_id))
+        if provider_id and actor.role != "operator" and tx.execute(mine).first() is None:
+            raise NotAllowed("Only an owner of the provider can add a webhook of it.")
         if len(tx.execute(select(hook.c.id).where(hook.c.account_id == actor.account_id)).all()) >= MOST:
             raise NotAllowed(f"An account can have {MOST} webhooks; remove one first.")
         values = {"account_id": actor.account_id, "provider_id": provider_id, "url": address, "events": wanted, "secret": secret}
@@ -196,11 +199,14 @@ def payout_sent(tx: Connection, provider_id: str, transfer_id: str, facts: dict[
     )
 
 
+def _owns(provider_id: str) -> Any:
+    """Messages tell of money, so they are the owners' to ask for, not the staff's."""
+    return (account_role.c.role == "provider") & (account_role.c.provider_id == provider_id) & (account_role.c.level == "owner")
+
+
 def _hooks_of(tx: Connection, provider_id: str, account_id: str | None) -> Sequence[Any]:
-    """A provider's hooks count only while the account that made them still works there."""
-    staff = select(account_role.c.account_id).where(
-        (account_role.c.role == "operator") | ((account_role.c.role == "provider") & (account_role.c.provider_id == provider_id))
-    )
+    """A provider's hooks count only while the account that made them still owns the provider."""
+    staff = select(account_role.c.account_id).where((account_role.c.role == "operator") | _owns(provider_id))
     mine = (hook.c.provider_id == provider_id) & hook.c.account_id.in_(staff)
     if account_id is not None:
         mine = mine | ((hook.c.provider_id == "") & (hook.c.account_id == account_id))
