@@ -102,7 +102,7 @@ def _get(url: str, etag: str, last_modified: str, local: bool, lookup: Lookup, e
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
-    connection = _connection(parts.hostname or "", port, secure, local, lookup, ends)
+    connection = connect(parts.hostname or "", port, secure, local, lookup, ends)
     headers = {"User-Agent": AGENT, "Accept": "text/calendar, text/plain;q=0.5", "Accept-Encoding": "identity"}
     headers |= {"If-None-Match": etag} if etag else {}
     headers |= {"If-Modified-Since": last_modified} if last_modified else {}
@@ -146,7 +146,7 @@ def _patience(ends: float) -> float:
     return min(PATIENCE, left)
 
 
-def _connection(host: str, port: int, secure: bool, local: bool, lookup: Lookup, ends: float) -> http.client.HTTPConnection:
+def connect(host: str, port: int, secure: bool, local: bool, lookup: Lookup, ends: float) -> http.client.HTTPConnection:
     sock = dial(host, port, local, lookup, ends)
     try:
         if secure:

@@ -8,7 +8,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -101,6 +101,52 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--new", action="store_true", help="make a traveler's account for this e-mail address first")
     token.set_defaults(command=_token)
 
+    trade = commands.add_parser("reseller", help="who of the trade may sell our places over OCTO (docs/octo.md)")
+    deeds = trade.add_subparsers(required=True, metavar="ACTION")
+    named = deeds.add_parser("give", help="make an account a reseller and print its token, shown only once")
+    named.add_argument("account", metavar="ACCOUNT", help="an account's id, or its e-mail address")
+    named.add_argument("--name", default="", help="what providers read, e.g. the agency's name")
+    named.add_argument("--new", action="store_true", help="make an account for this e-mail address first")
+    named.set_defaults(command=_reseller_give)
+    ended = deeds.add_parser("revoke", help="from now on none of its tokens opens anything")
+    ended.add_argument("account", metavar="ACCOUNT")
+    ended.set_defaults(command=_reseller_revoke)
+    owing = deeds.add_parser("invoice", help="what it sold between two travel days, as CSV")
+    owing.add_argument("account", metavar="ACCOUNT")
+    owing.add_argument("first", metavar="FROM", type=date.fromisoformat, help="the first travel day, e.g. 2026-11-01")
+    owing.add_argument("last", metavar="TO", type=date.fromisoformat, help="the last, included")
+    owing.set_defaults(command=_reseller_invoice)
+
+    sold = commands.add_parser("affiliates", help="what partners sold through our links (docs/affiliates.md)")
+    doings = sold.add_subparsers(required=True, metavar="ACTION")
+    taken = doings.add_parser("import", help="take a partner's CSV in, all or nothing; again is harmless")
+    taken.add_argument("partner", metavar="PARTNER")
+    taken.add_argument("path", type=Path, metavar="FILE")
+    taken.set_defaults(command=_affiliates_import)
+    summed = doings.add_parser("report", help="commissions per state as CSV")
+    summed.add_argument("--by", choices=("partner", "campaign", "conversation"), default="partner")
+    summed.set_defaults(command=_affiliates_report)
+
+    out = commands.add_parser("webhook", help="tell another program what happens (docs/webhooks.md)")
+    wishes_out = out.add_subparsers(required=True, metavar="ACTION")
+    new = wishes_out.add_parser("add", help="subscribe an account, or a provider it works for; prints the secret, shown only once")
+    new.add_argument("account", metavar="ACCOUNT", help="an account's id, or its e-mail address")
+    new.add_argument("url", metavar="URL", help="https://...")
+    new.add_argument("--provider", default="", help="a provider's id; without it, the account's own bookings")
+    new.add_argument("--event", action="append", default=[], help="only these (default: all); may be given again")
+    new.set_defaults(command=_webhook_add)
+    hooked = wishes_out.add_parser("list", help="the webhooks of an account, and why one is off")
+    hooked.add_argument("account", metavar="ACCOUNT")
+    hooked.set_defaults(command=_webhook_list)
+    for name, said in (("log", "what was sent and what came of it"), ("enable", "switch on again"), ("remove", "nothing more goes there")):
+        one = wishes_out.add_parser(name, help=said)
+        one.add_argument("hook", metavar="ID", help="as `traveloure webhook list` shows it")
+        one.set_defaults(command={"log": _webhook_log, "enable": _webhook_enable, "remove": _webhook_remove}[name])
+    again = wishes_out.add_parser("replay", help="send a message again, under the same id")
+    again.add_argument("hook", metavar="ID")
+    again.add_argument("delivery", metavar="MESSAGE", help="as `traveloure webhook log` shows it")
+    again.set_defaults(command=_webhook_replay)
+
     programs = commands.add_parser("mcp", help="serve the tools to another assistant over standard input and output (docs/mcp.md)")
     programs.set_defaults(command=_mcp)
     about = programs.add_subparsers(metavar="ACTION")
@@ -164,6 +210,8 @@ def _demo(given: argparse.Namespace, settings: Settings) -> int:
     from channels import demo
 
     _need_port(settings)
+    if settings.host == "127.0.0.1":
+        settings.local_hooks = True  # only for who sits at this machine: a webhook may lead to it
     if given.reset:
         _reset(settings)
     with closing(_ready(settings)) as house:
@@ -262,6 +310,128 @@ def _token(given: argparse.Namespace, settings: Settings) -> int:
         print(f"For {account}, good for a year, shown only now:", file=sys.stderr)
         print(secret)
         return 0
+
+
+def _reseller_give(given: argparse.Namespace, settings: Settings) -> int:
+    from core import people, resellers
+
+    with closing(_ready(settings)) as house:
+        account = people.sign_up(house.engine, given.account) if given.new else people.find_account(house.engine, given.account)
+        token = resellers.give(house.engine, account, name=given.name)
+        print(f"For the reseller {account}, good for a year, shown only now:", file=sys.stderr)
+        print(token)
+        return 0
+
+
+def _reseller_revoke(given: argparse.Namespace, settings: Settings) -> int:
+    from core import people, resellers
+
+    with closing(_ready(settings)) as house:
+        ended = resellers.take_back(house.engine, people.find_account(house.engine, given.account))
+        print(f"{ended} tokens open nothing any more.", file=sys.stderr)
+        return 0
+
+
+def _reseller_invoice(given: argparse.Namespace, settings: Settings) -> int:
+    from core import people, resellers
+    from core.payments.statements import in_csv
+
+    with closing(_ready(settings)) as house:
+        account = people.find_account(house.engine, given.account)
+        with house.engine.db.read() as tx:
+            rows = resellers.to_invoice(tx, account, given.first, given.last)
+    print(in_csv(resellers.INVOICE, rows, money=resellers.MONEY), end="")
+    return 0
+
+
+def _affiliates_import(given: argparse.Namespace, settings: Settings) -> int:
+    from core.affiliates import conversions
+
+    try:
+        text = given.path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise Stop(f"{given.path} cannot be read as text: {error}.") from error
+    with closing(_ready(settings)) as house:
+        counts = conversions.take_file(house.engine, given.partner, text)
+    print(", ".join(f"{count} {name}" for name, count in counts.items()), file=sys.stderr)
+    return 0
+
+
+def _affiliates_report(given: argparse.Namespace, settings: Settings) -> int:
+    from core.affiliates import conversions
+    from core.payments.statements import in_csv
+
+    with closing(_ready(settings)) as house, house.engine.db.read() as tx:
+        rows = conversions.report(tx, given.by)
+    print(in_csv(conversions.REPORT, rows, money=conversions.STATES), end="")
+    return 0
+
+
+def _webhook_add(given: argparse.Namespace, settings: Settings) -> int:
+    from core import hooks, people
+    from core.engine import Actor
+
+    with closing(_ready(settings)) as house:
+        account = people.find_account(house.engine, given.account)
+        with house.engine.db.read() as tx:
+            works_for = people.providers_of(tx, account)
+        actor = Actor(account, role="provider", channel="cli", provider_ids=works_for)
+        made = hooks.add(house.engine, actor, given.url, given.event, provider_id=given.provider)
+        print(f"Webhook {made['hook_id']}. The secret, shown only now:", file=sys.stderr)
+        print(made["secret"])
+        return 0
+
+
+def _webhook_list(given: argparse.Namespace, settings: Settings) -> int:
+    from core import hooks, people
+    from core.engine import Actor
+
+    with closing(_ready(settings)) as house:
+        account = people.find_account(house.engine, given.account)
+        with house.engine.db.read() as tx:
+            found = hooks.listed(tx, Actor(account))
+    for one in found:
+        off = f"  off: {one['disabled_why']}" if one["disabled_at"] else ""
+        print(f"{one['hook_id']}  {one['provider'] or 'own bookings'}  {one['url']}  {', '.join(one['events'])}{off}")
+    return 0
+
+
+def _webhook_log(given: argparse.Namespace, settings: Settings) -> int:
+    from core import hooks
+    from core.engine import Actor
+
+    with closing(_ready(settings)) as house:
+        for one in hooks.deliveries(house.engine, Actor("", role="operator", channel="cli"), given.hook):
+            came = one["error"] or one["status"] or ""
+            print(f"{one['delivery_id']}  {one['created_at'][:19]}  {one['event']:<18} {one['state']:<7} {one['attempts']} tries  {came}")
+    return 0
+
+
+def _webhook_enable(given: argparse.Namespace, settings: Settings) -> int:
+    from core import hooks
+    from core.engine import Actor
+
+    with closing(_ready(settings)) as house:
+        hooks.enable(house.engine, Actor("", role="operator", channel="cli"), given.hook)
+    return 0
+
+
+def _webhook_remove(given: argparse.Namespace, settings: Settings) -> int:
+    from core import hooks
+    from core.engine import Actor
+
+    with closing(_ready(settings)) as house:
+        hooks.remove(house.engine, Actor("", role="operator", channel="cli"), given.hook)
+    return 0
+
+
+def _webhook_replay(given: argparse.Namespace, settings: Settings) -> int:
+    from core import hooks
+    from core.engine import Actor
+
+    with closing(_ready(settings)) as house:
+        hooks.replay(house.engine, Actor("", role="operator", channel="cli"), given.hook, given.delivery)
+    return 0
 
 
 def _mcp(_given: argparse.Namespace, settings: Settings) -> int:

@@ -60,6 +60,7 @@ def build(settings: Settings, gateway: Gateway | None = None) -> House:
         Rules(),
         public_url=settings.base_url,
         local_calendars=settings.local_calendars,
+        local_hooks=settings.local_hooks,
         partner_ids=ids,
         rates=read_rates(settings.rates_file),
         model_tokens_a_day=settings.model_tokens_a_day,

@@ -171,3 +171,27 @@ def receipt(paid: Mapping[str, Any], bookings: Sequence[Mapping[str, Any]], numb
     paper.ln(3)
     paper._say("This confirms a payment; it is not a tax invoice. The provider of the service issues that on request.", 8.5, PALE)
     return bytes(paper.output())
+
+
+def statement(name: str, lines: Sequence[Mapping[str, Any]], start: datetime, end: datetime) -> bytes:
+    """A payee's period: every line of `core.payments.statements.detailed`, and what they sum to, per currency."""
+    paper = Paper(f"Statement {name}", end)
+    paper._say("Statement", 20, bold=True)
+    paper._say(f"{name} · {start:%d %b %Y} to {end:%d %b %Y} (UTC)", 10, PALE)
+    paper.rule()
+    sums: dict[str, int] = {}
+    for one in lines:
+        currency = one["currency"]
+        sums[currency] = sums.get(currency, 0) + one["amount"]
+        what = f"{one['at']:%d %b %Y} · {one['kind']} · {one['reference']}".rstrip(" ·")
+        note = ""
+        if one["kind"] == "sale" and one["price"] is not None:
+            price, tax, fee = (Money(one[part], currency).text() for part in ("price", "tax", "fee"))
+            note = f"price of the booking {price}, taxes in it {tax}, our fee {fee}"
+        paper.fact(what, f"{one['title']}: {Money(one['amount'], currency).text()}", note)
+    if not lines:
+        paper._say("Nothing moved in this time.", 11)
+    paper.rule()
+    for currency in sorted(sums):
+        paper.fact(f"Sum in {currency}", Money(sums[currency], currency).text(), "what was earned, less what was sent and given back")
+    return bytes(paper.output())

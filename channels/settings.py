@@ -50,6 +50,7 @@ class Settings(BaseSettings):
 
     # calendars of providers: whether one may be on this very machine
     local_calendars: bool = Field(False, alias="LOCAL_CALENDARS")
+    local_hooks: bool = Field(False, alias="LOCAL_WEBHOOKS")
 
     # partners: a TOML file of ours with their ids, one table a partner
     affiliates_file: Path | None = Field(None, alias="AFFILIATES_FILE")

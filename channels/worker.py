@@ -20,8 +20,9 @@ from channels import delivery, inbox, mirror
 from channels.bus import Bus
 from channels.calendars import pull
 from channels.delivery import deliver
+from channels.hooks import post
 from channels.messengers import Messengers
-from core import bookings, calendars, conversations, counters, handoff, jobs, reminders, requests, reviews, signin
+from core import bookings, calendars, conversations, counters, handoff, hooks, jobs, reminders, requests, reviews, signin
 from core.engine import Engine
 from core.errors import Busy, CoreError, NotFound
 from core.jobs import Job
@@ -58,6 +59,7 @@ HANDLERS: Mapping[str, Handler] = {
     bookings.OTHERS: lambda engine, given: alternatives.offer(engine, given["booking_id"]),
     calendars.JOB: lambda engine, given: pull(engine, given["feed_id"]),
     signin.JOB: lambda engine, given: signin.send(engine, given["email"]),
+    hooks.JOB: lambda engine, given: post(engine, given["delivery_id"]),
     counters.JOB: lambda engine, _given: counters.run(engine),
     "mirror": lambda engine, given: mirror.mirror(engine, given["conversation_id"]),
     "request.cards": lambda engine, given: mirror.refresh_cards(engine, given["request_id"]),
@@ -236,6 +238,7 @@ LOOKS: Looks = (
     ("outbound", delivery.rescue),
     ("reminders", reminders.sweep),
     ("reviews", reviews.sweep),
+    ("webhooks", hooks.sweep),
 )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
 
-from core import holds, notices
+from core import holds, hooks, notices
 from core.availability import Want
 from core.bookings import facts_of
 from core.engine import SYSTEM, Actor
@@ -65,6 +65,7 @@ def apply(tx: Connection, rules: Rules, row: Row[Any], terms: Mapping[str, Any],
     tx.execute(update(booking).where(booking.c.id == row.id).values(version=booking.c.version + 1, **values))
     record(tx, row.id, "change", row.status, row.status, actor, now, _said(row, values))
     fresh = tx.execute(select(booking).where(booking.c.id == row.id)).one()
+    hooks.booking_changed(tx, row.id, now)
     payouts.refresh_due(tx, row.id, now)
     _tell(tx, row, fresh, int(terms["refund"]), now)
     return fresh

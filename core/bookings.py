@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from core import audit, availability, carts, conversations, holds, jobs, notices, people, pricing
+from core import audit, availability, carts, conversations, holds, hooks, jobs, notices, people, pricing
 from core.catalogue import Listing, listings
 from core.db import fingerprint, once
 from core.engine import SYSTEM, Actor, Engine, new_id, new_reference
@@ -271,7 +271,7 @@ def _book(
         option = offer.option(line.option_id)
         ask = carts.ask_of(line)
         availability.check(offer, option, ask, now, engine.rules)
-        values = _booking_values(tx, engine, actor, offer, line, owner, basket.id, now, requests)
+        values = booking_values(tx, engine, actor, offer, line, owner, basket.id, now, requests)
         if line.id in deposits:
             deposit = deposits[line.id]
             values |= {"deposit_amount": deposit["amount"], "balance_due_at": datetime.fromisoformat(deposit["due_at"])}
@@ -343,7 +343,7 @@ def _check_limits(tx: Connection, engine: Engine, owner: Row[Any], lines: Sequen
                 raise Refused("That is more than can be booked without an account. Please ask for a person, who can arrange it.")
 
 
-def _booking_values(
+def booking_values(
     tx: Connection, engine: Engine, actor: Actor, listed: Listing, line: Any, owner: Row[Any], cart_id: str, now: datetime, requests: str
 ) -> dict[str, Any]:
     fee = platform_fee(tx, engine.rules, provider_id=listed.provider.id, kind=listed.product.kind, amount=line.amount, tax=line.tax_amount)
@@ -466,6 +466,7 @@ def send_request(tx: Connection, engine: Engine, actor: Actor, row: Row[Any], li
         )
     )
     move_booking(tx, row, "send_request", actor, now, pay_by=None)
+    hooks.request_received(tx, request_id, row.id, kind, respond_by, now)
     facts = {
         **facts_of(row),
         "kind": kind,

@@ -86,6 +86,7 @@ def find(tx: Connection, actor: Actor, named: str) -> Row[Any]:
         select(booking).where(
             (booking.c.id == key) | (booking.c.reference == key.upper()),
             booking.c.account_id == actor.traveler_id,
+            booking.c.invoiced_to.is_(None),  # what a reseller sold is ended over OCTO, where no money of it passes here
         )
     ).one_or_none()
     if row is None:
@@ -185,7 +186,7 @@ def end(tx: Connection, row: Row[Any], actor: Actor, amount: int, reason: str, n
     if facts["by"] == "provider":
         actions.append({"label": "see_alternatives", "press": {"verb": "alternatives", "params": {"product_id": row.product_id}}})
     notices.tell(tx, row.conversation_id, "booking_cancelled", facts, now, key=f"cancelled:{row.id}", actions=actions)
-    if facts["by"] == "provider":
+    if facts["by"] == "provider" and not row.invoiced_to:
         bookings.offer_others(tx, row.id, now)
     notices.mail_traveler(tx, row, "booking_cancelled", facts, now, key=f"cancelled:{row.id}")
     told = {**facts, "traveler": row.contact.get("name", "")}

@@ -17,7 +17,13 @@ from core.errors import Invalid, NotAllowed, NotFound
 from core.redact import plain, redact
 from core.schema import account, account_role, conversation, link_token, session
 
-SESSION_LIFE = {"chat": timedelta(days=90), "console": timedelta(days=14), "api": timedelta(days=365), "program": timedelta(days=180)}
+SESSION_LIFE = {
+    "chat": timedelta(days=90),
+    "console": timedelta(days=14),
+    "api": timedelta(days=365),
+    "program": timedelta(days=180),
+    "reseller": timedelta(days=365),
+}
 INVITATION_LIFE = timedelta(days=3)
 EMAIL = re.compile(r"[^@\s<>\"'(),;:\\\[\]]+@[^@\s<>\"'(),;:\\\[\]]+\.[^@\s<>\"'(),;:\\\[\]]{2,}")
 
@@ -76,7 +82,7 @@ def grant(tx: Connection, account_id: str, role: str, provider_id: str = "", *, 
     """Give a role, once. `level` is of a provider's people: an owner decides about prices, money and staff, staff does not."""
     if level not in ("owner", "staff"):
         raise Invalid("level", "People of a provider are owners or staff.")
-    if role not in ("traveler", "provider", "expert", "operator"):
+    if role not in ("traveler", "provider", "expert", "operator", "reseller"):
         raise Invalid("role", f"There is no role {role!r}.")
     row = {"account_id": account_id, "role": role, "provider_id": provider_id, "level": level}
     tx.execute(upsert(tx)(account_role).values(row).on_conflict_do_nothing())
@@ -112,6 +118,12 @@ def who(tx: Connection, token: str, kind: str, now: datetime) -> Person | None:
     roles = tuple((r.role, r.provider_id) for r in held)
     staff_of = tuple(r.provider_id for r in held if r.role == "provider" and r.level != "owner")
     return Person(row.account_id, row.display_name, roles, row.id, row.conversation_id, staff_of)
+
+
+def providers_of(tx: Connection, account_id: str) -> tuple[str, ...]:
+    """The ids of the providers an account works for."""
+    mine = (account_role.c.account_id == account_id, account_role.c.role == "provider")
+    return tuple(tx.execute(select(account_role.c.provider_id).where(*mine).order_by(account_role.c.provider_id)).scalars())
 
 
 def revoke_session(tx: Connection, session_id: str, now: datetime) -> None:

@@ -56,6 +56,7 @@ def _everything(tx: Connection, account_id: str) -> dict[str, Sequence[Any]]:
         "cart_item": rows(schema.cart_item, schema.cart_item.c.cart_id.in_(carts)),
         "proposal": rows(schema.proposal, schema.proposal.c.account_id == account_id),
         "booking": rows(schema.booking, schema.booking.c.account_id == account_id),
+        "reseller_booking": rows(schema.reseller_booking, schema.reseller_booking.c.account_id == account_id),
         "booking_event": rows(schema.booking_event, schema.booking_event.c.booking_id.in_(sold)),
         "booking_request": rows(schema.booking_request, schema.booking_request.c.booking_id.in_(sold)),
         "offer": rows(schema.offer, schema.offer.c.booking_id.in_(sold)),
@@ -85,6 +86,7 @@ def erase(engine: Engine, actor: Actor, account_id: str) -> dict[str, int]:
             raise NotFound("There is no such account.")
         _ensure_over(tx, account_id, now)
         talks = select(schema.conversation.c.id).where(schema.conversation.c.account_id == account_id)
+        hooks = select(schema.hook.c.id).where(schema.hook.c.account_id == account_id)
         done = {
             "message": _blank_messages(tx, talks),
             "turn": tx.execute(delete(schema.turn).where(schema.turn.c.conversation_id.in_(talks))).rowcount,
@@ -93,6 +95,8 @@ def erase(engine: Engine, actor: Actor, account_id: str) -> dict[str, int]:
             "handoff": tx.execute(update(schema.handoff).where(schema.handoff.c.conversation_id.in_(talks)).values(note="")).rowcount,
             "booking": tx.execute(update(schema.booking).where(schema.booking.c.account_id == account_id).values(contact={})).rowcount,
             "session": tx.execute(delete(schema.session).where(schema.session.c.account_id == account_id)).rowcount,
+            "hook_delivery": tx.execute(delete(schema.hook_delivery).where(schema.hook_delivery.c.hook_id.in_(hooks))).rowcount,
+            "hook": tx.execute(delete(schema.hook).where(schema.hook.c.account_id == account_id)).rowcount,
             "link_token": tx.execute(delete(schema.link_token).where(schema.link_token.c.account_id == account_id)).rowcount,
         }
         sold = select(schema.booking.c.id).where(schema.booking.c.account_id == account_id)
@@ -100,6 +104,9 @@ def erase(engine: Engine, actor: Actor, account_id: str) -> dict[str, int]:
         done["review"] = tx.execute(
             update(written).where(written.c.account_id == account_id).values(text="")
         ).rowcount  # stars have no name
+        told = schema.reseller_booking
+        nobody = {"guest": {}, "unit_items": [], "notes": "", "reference": ""}
+        done["reseller_booking"] = tx.execute(update(told).where(told.c.account_id == account_id).values(**nobody)).rowcount
         request = schema.booking_request
         done["booking_request"] = tx.execute(update(request).where(request.c.booking_id.in_(sold)).values(note="")).rowcount
         wished = (schema.offer.c.booking_id.in_(sold), schema.offer.c.side == "traveler")

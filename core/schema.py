@@ -849,6 +849,7 @@ booking = Table(
     Column("balance_due_at", Moment),
     Column("contact", Json, nullable=False),  # {"name", "email", "requests", "travelers"?: [name]}
     Column("expert_id", String(64)),
+    Column("invoiced_to", String(64)),  # the reseller's account that settles it outside; no money of it passes here
     Column("pay_by", Moment),  # ON_HOLD: paid by then or gone; CONFIRMED: the rest paid by then or cancelled
     Column("version", Integer, nullable=False, server_default="1"),
     Column("created_at", Moment, nullable=False),
@@ -879,6 +880,23 @@ review = Table(
     Column("hidden_at", Moment),
     CheckConstraint("stars BETWEEN 1 AND 5", name="stars"),
     Index("ix_review_product", "product_id", "created_at"),
+)
+
+# What a reseller of the trade said about its booking over OCTO; the uuid is the reseller's own and makes a repeat harmless.
+
+reseller_booking = Table(
+    "reseller_booking",
+    metadata,
+    _ref("account_id", "account.id", index=False),
+    Column("uuid", String(36), nullable=False),
+    Column("booking_id", String(64), nullable=False, unique=True),
+    Column("digest", String(64), nullable=False),  # of the terms the uuid was first sent with
+    Column("reference", String(120), nullable=False, server_default=""),
+    Column("unit_items", Json, nullable=False),  # [{"uuid", "unit", "reference", "contact"}]
+    Column("guest", Json, nullable=False),  # OCTO's contact
+    Column("notes", String(1000), nullable=False, server_default=""),
+    Column("updated_at", Moment, nullable=False),
+    PrimaryKeyConstraint("account_id", "uuid"),
 )
 
 hold = Table(
@@ -1134,6 +1152,83 @@ affiliate_click = Table(
     Column("kind", String(12), nullable=False),  # human counts; non_get, no_ua, bot, prefetch, subresource, duplicate do not
     Column("agent", String(32), nullable=False),  # a digest
     Column("prefix", String(50), nullable=False),  # of the address
+)
+
+# What partners say was sold through a link; every version they told is a line that stays.
+
+affiliate_conversion = Table(
+    "affiliate_conversion",
+    metadata,
+    _id(),
+    Column("partner", String(40), nullable=False),
+    Column("txn", String(120), nullable=False),  # the partner's own id of it
+    Column("link_id", String(64), index=True),  # NULL: nobody knows which link
+    Column("click_id", String(32)),
+    Column("state", String(10), nullable=False),  # pending, approved, declined, paid
+    Column("currency", String(3), nullable=False),
+    Column("amount", BigInteger, nullable=False),  # of the sale, minor units
+    Column("commission", BigInteger, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    UniqueConstraint("partner", "txn"),
+)
+
+affiliate_conversion_line = Table(
+    "affiliate_conversion_line",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    _ref("conversion_id", "affiliate_conversion.id"),
+    Column("state", String(10), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("commission", BigInteger, nullable=False),
+    Column("source", String(10), nullable=False),  # postback, csv, pull
+    Column("at", Moment, nullable=False),
+)
+
+affiliate_cursor = Table(
+    "affiliate_cursor",
+    metadata,
+    Column("partner", String(40), primary_key=True),
+    Column("cursor", Text, nullable=False),  # where the next pull goes on
+    Column("at", Moment, nullable=False),
+)
+
+# ── webhooks out ──────────────────────────────────────────────────────────────────────────────────
+
+# The secret stays readable, because every message is signed with it; it is shown once.
+
+hook = Table(
+    "hook",
+    metadata,
+    _id(),
+    _ref("account_id", "account.id"),
+    Column("provider_id", String(64), nullable=False, server_default="", index=True),  # "": the account's own bookings
+    Column("url", Text, nullable=False),
+    Column("events", Json, nullable=False),  # list of kinds; [] for all
+    Column("secret", String(80), nullable=False),
+    Column("failing_since", Moment),
+    Column("disabled_at", Moment),
+    Column("disabled_why", String(200), nullable=False, server_default=""),
+    Column("created_at", Moment, nullable=False),
+)
+
+hook_delivery = Table(
+    "hook_delivery",
+    metadata,
+    _id(),  # the webhook-id of every try: made from the hook and the decision
+    _ref("hook_id", "hook.id", index=False),
+    Column("kind", String(40), nullable=False),
+    Column("body", Text, nullable=False),  # exactly what is sent
+    Column("state", String(10), nullable=False),  # queued, sent, failed
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("status", Integer),  # of the last answer
+    Column("error", String(300), nullable=False, server_default=""),
+    Column("tried_at", Moment),
+    Column("next_at", Moment),
+    Column("created_at", Moment, nullable=False),
+    Index("ix_hook_delivery_hook", "hook_id", "created_at"),
+    Index("ix_hook_delivery_due", "state", "next_at"),
 )
 
 # ── house keeping ─────────────────────────────────────────────────────────────────────────────────

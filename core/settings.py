@@ -34,6 +34,7 @@ class Rules:
     unattended_after: timedelta = timedelta(minutes=20)  # after what was promised, or after asking where nothing was
     platform_fee_bps: int = 1200  # where no fee rule says otherwise
     local_calendars: bool = False  # whether a provider's other calendar may be on this very machine; for tests and demos
+    local_hooks: bool = False  # whether a webhook may go to this very machine, without TLS; for tests and demos
     partner_ids: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # {partner: {id name: value}}
     rates: Rates = field(default_factory=read_rates)  # for estimates in another currency; RATES_FILE
     model_tokens_a_day: int = 0  # of all conversations together, in 24 hours; then the offline planner answers; 0: no limit

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, insert, update
 
-from core import jobs
+from core import hooks, jobs
 from core.db import announce
 from core.engine import Actor
 from core.errors import WrongState
@@ -114,6 +114,7 @@ def move_booking(tx: Connection, row: Any, event: str, actor: Actor, now: dateti
     move = find(BOOKING, event, row.status, actor.role)
     _swap(tx, booking, row.id, move, {"version": booking.c.version + 1, **values})
     record(tx, row.id, event, move.source, move.target, actor, now, reason)
+    hooks.booking_moved(tx, row.id, move.source, move.target, now)
     announce(tx, "conversation", row.conversation_id)
     announce(tx, "provider", row.provider_id)
     return move.target
@@ -141,6 +142,8 @@ def move_request(tx: Connection, row: Any, event: str, actor: Actor, now: dateti
     over = move.target not in ("open", "countered")
     decided = {"decided_by": actor.account_id, "decided_at": now, "answer": answer[:1000]} if over else {}
     _swap(tx, booking_request, row.id, move, {**decided, **values})
+    if over:
+        hooks.request_decided(tx, row.id, row.booking_id, move.target, now)
     jobs.enqueue(tx, "request.cards", {"request_id": row.id}, run_at=now, now=now, dedupe=f"cards:{row.id}")  # wherever it is shown
     return move.target
 

@@ -28,10 +28,10 @@ from benchmarks.bench import Progress, arguments, close, database, table
 from channels.mail.address import key_of
 from channels.web.app import create_app
 from channels.web.session import COOKIE, csrf_of
-from core import bookings, calendars, carts, conversations, handoff, links, listings, offers, people, preferences, replies, requests
+from core import bookings, calendars, carts, conversations, handoff, hooks, links, listings, offers, people, preferences, replies, requests
 from core.availability import Ask
 from core.db import Database
-from core.engine import Actor
+from core.engine import Actor, Engine
 from core.payments import collect
 from core.schema import account, booking, metadata, review
 from tests import builders
@@ -71,6 +71,15 @@ ACCESS: dict[str, frozenset[str]] = {
     ),
     "GET /metrics": frozenset(),  # only with a token of its own
     **dict.fromkeys(("GET /mcp", "POST /mcp", "DELETE /mcp"), frozenset()),  # only a program's own token
+    **dict.fromkeys(
+        (
+            "GET /octo/supplier", "GET /octo/products", "GET /octo/products/{product_id}", "POST /octo/availability", "POST /octo/availability/calendar",
+            "POST /octo/bookings", "GET /octo/bookings", "GET /octo/bookings/{uuid}", "PATCH /octo/bookings/{uuid}", "DELETE /octo/bookings/{uuid}",
+            "POST /octo/bookings/{uuid}/confirm", "POST /octo/bookings/{uuid}/extend", "POST /octo/bookings/{uuid}/cancel",
+        ),
+        frozenset(),
+    ),  # only a reseller's own token
+    "POST /affiliate/postback/{partner}": frozenset(),  # only what the partner has signed
     "POST /webhooks/stripe": frozenset(),  # only what the payment service has signed
     **dict.fromkeys(
         ("POST /chat/v1/messages", "POST /chat/v1/person", "POST /chat/v1/typing", "GET /chat/v1/history", "GET /chat/v1/events", "POST /chat/v1/uploads"),
@@ -92,7 +101,7 @@ ACCESS: dict[str, frozenset[str]] = {
             "POST /provider/requests/{request_id}/counter", "POST /provider/bookings/{booking_id}/cancel", "POST /provider/bookings/{booking_id}/check-in",
             "POST /provider/bookings/{booking_id}/no-show", "POST /provider/bookings/{booking_id}/write", "POST /provider/vouchers", "POST /calendar/days", "POST /calendar/switch", "POST /calendar/week",
             "POST /calendar/capacity", "POST /calendar/feeds", "POST /calendar/feeds/{feed_id}/{what}", "POST /calendar/links", "POST /calendar/links/revoke",
-            "GET /payouts/{party}/{party_id}", "GET /payouts/{party}/{party_id}/statement.csv", "POST /payouts/{party}/{party_id}/setup",
+            "GET /payouts/{party}/{party_id}", "GET /payouts/{party}/{party_id}/statement.csv", "GET /payouts/{party}/{party_id}/statement.pdf", "POST /payouts/{party}/{party_id}/setup",
         ),
         CREW,
     ),
@@ -125,6 +134,25 @@ ACCESS: dict[str, frozenset[str]] = {
             "PUT /api/bookings/{booking_id}/travelers",
         ),
         OWNER,
+    ),
+    **dict.fromkeys(
+        (
+            "GET /api/cities", "GET /api/products", "GET /api/products/{product_id}", "POST /api/quotes", "GET /api/cart", "POST /api/cart/items",
+            "PATCH /api/cart/items/{item_id}", "DELETE /api/cart/items/{item_id}", "PUT /api/cart/promo", "POST /api/checkout/proposals",
+            "POST /api/checkout/confirm", "POST /api/cancellations/confirm", "POST /api/changes/confirm", "GET /api/conversation/messages",
+            "POST /api/conversation/messages", "POST /api/conversation/person", "POST /api/hooks", "GET /api/hooks",
+        ),
+        SIGNED,  # each its own cart and conversation
+    ),
+    **dict.fromkeys(
+        (
+            "DELETE /api/hooks/{hook_id}", "POST /api/hooks/{hook_id}/enable", "GET /api/hooks/{hook_id}/deliveries",
+            "POST /api/hooks/{hook_id}/deliveries/{delivery_id}/replay",
+        ),
+        OWNER,
+    ),
+    **dict.fromkeys(
+        ("GET /api/bookings/{booking_id}", "POST /api/bookings/{booking_id}/cancellation", "POST /api/bookings/{booking_id}/change"), OWNER
     ),
     "GET /api/bookings/user/{user_id}": OWNER | OPS,
     **dict.fromkeys(("PATCH /api/booking-requests/{request_id}/respond", "PATCH /api/providers/{provider_id}/pricing", "POST /api/providers/stripe-onboard"), CREW),
@@ -219,8 +247,14 @@ class World:
                 "pricing": {"product": "kayak", "amount": 1},
                 "stripe-onboard": {"provider": "tejo"},
                 "travelers": {"travelers": ["Probe"]},
+                "quotes": line,
+                "hooks": {"url": "https://example.com/probe"},
+                "items": line,
+                "change": {"date": (builders.DAY + timedelta(days=2)).isoformat()},
+                "messages": {"id": "probe", "text": "hello"},
+                "person": {"want": False},
             }
-            return {"json": bodies[path.rstrip("/").rsplit("/", 1)[-1]]}
+            return {"json": bodies.get(path.rstrip("/").rsplit("/", 1)[-1], {})}
         form = {
             "csrf": csrf, "answer": "no", "price": "1", "reason": "because", "code": ids["reference"], "product": "walk", "on": "0", "do": "block",
             "first": "2027-06-01", "last": "2027-06-02", "places": "1", "name": "probe", "url": "https://cal.example.com/x.ics", "token": ids["link"],
@@ -323,11 +357,22 @@ def world(db: Database, folder: Path) -> Iterator[World]:
             "item_id": item_id,
             "listing_id": listing_id, "name": "photo-none.jpg",
             "reply_id": reply_id, "feed_id": calendars.add_feed(engine, crew, "walk", "https://cal.example.com/a.ics"),
+            **_hooked(engine, ana),
             "link": calendars.share(engine, crew, "walk", name="other"),
         }  # fmt: skip
         made_world = World(live, ids, keys, {"http": httpx.Client(base_url=live.url, timeout=20)})
         yield made_world
         made_world.clients["http"].close()
+
+
+def _hooked(engine: Engine, actor: Actor) -> dict[str, str]:
+    """A webhook of the traveler's, and a message of it."""
+    made = hooks.add(engine, actor, "https://example.com/hook")
+    with engine.db.write() as tx:
+        hooks.booking_changed(
+            tx, str(tx.execute(select(booking.c.id).where(booking.c.account_id == actor.account_id).limit(1)).scalar_one()), engine.clock()
+        )
+    return {"hook_id": made["hook_id"], "delivery_id": hooks.deliveries(engine, actor, made["hook_id"])[0]["delivery_id"]}
 
 
 @contextmanager

@@ -23,10 +23,13 @@ from channels.web import (
     errors,
     health,
     metrics,
+    octo,
     pages,
     photos,
     redirects,
     rest,
+    rest_hooks,
+    rest_trip,
     trips,
     uploads,
     vouchers,
@@ -72,6 +75,9 @@ def create_app(
     app.include_router(chat.router(house, limits, onward))
     app.include_router(webhooks.router(house))
     app.include_router(rest.router(house, limits))
+    app.include_router(rest_trip.router(house, limits))
+    app.include_router(rest_hooks.router(house, limits))
+    app.include_router(octo.router(house, limits))
     app.include_router(api_docs.router())
     app.include_router(pages.router(house))
     app.include_router(trips.router(house, limits))

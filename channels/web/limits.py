@@ -52,10 +52,13 @@ class Limits:
         self._limiter = SlidingWindowCounterRateLimiter(storage_from_string(redis_url or "memory://"))
         self._rules = {name: parse(getattr(allowance, name)) for name in SENTENCES}
 
-    def check(self, what: str, who: str) -> None:
+    def check(self, what: str, who: str) -> dict[str, str]:
+        """Headers that say what is left: how many in all, how many still, and after how many seconds all of them again."""
         rule = self._rules[what]
         if self._limiter.hit(rule, what, who):
-            return
+            stats = self._limiter.get_window_stats(rule, what, who)
+            again = max(0, math.ceil(stats.reset_time - time.time()))
+            return {"ratelimit-limit": str(rule.amount), "ratelimit-remaining": str(stats.remaining), "ratelimit-reset": str(again)}
         left = self._limiter.get_window_stats(rule, what, who).reset_time - time.time()
         seconds = max(1, math.ceil(left))
         raise RateLimited(SENTENCES[what].format(wait=_words(seconds)), retry_after=seconds)

@@ -3,13 +3,15 @@
 Errors are problem+json (RFC 9457). A token stands for an account and its roles; who acts is never an argument.
 """
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from datetime import date as Day
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
@@ -19,7 +21,7 @@ from channels.web.limits import Limits
 from core import availability, bookings, carts, catalogue, conversations, offers, people, prices, requests, reviews, search, travelers
 from core.availability import Ask
 from core.catalogue import Listing, listing
-from core.engine import Actor
+from core.engine import Actor, Engine
 from core.errors import Invalid, NotAllowed, NotFound
 from core.payments import balances, collect, payees
 from core.schema import booking, conversation, payment
@@ -152,11 +154,33 @@ class Caller:
         return Actor(self.person.account_id, role="provider", channel=CHANNEL, provider_ids=self.person.owned_ids)
 
 
-def router(house: House, limits: Limits) -> APIRouter:
-    api = APIRouter(prefix="/api")
+class Tagged(APIRoute):
+    """What is read carries an ETag; who has it already is told so with 304 and no body."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def tagged(request: Request) -> Response:
+            answer = await handle(request)
+            if request.method != "GET" or answer.status_code != 200:
+                return answer
+            tag = f'"{hashlib.sha256(bytes(answer.body)).hexdigest()[:32]}"'
+            answer.headers["etag"] = tag
+            answer.headers["cache-control"] = "private, no-cache"
+            known = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
+            if tag not in known and "*" not in known:
+                return answer
+            kept = {name: value for name, value in answer.headers.items() if not name.startswith("content-")}
+            return Response(status_code=304, headers=kept)
+
+        return tagged
+
+
+def caller_of(house: House, limits: Limits) -> Callable[..., Caller]:
+    """Whoever a request's token stands for; counts the call and says in the answer how many are left."""
     engine = house.engine
 
-    def caller(authorization: Annotated[str, Header(description="Bearer TOKEN")] = "") -> Caller:
+    def caller(response: Response, authorization: Annotated[str, Header(description="Bearer TOKEN")] = "") -> Caller:
         scheme, _, token = authorization.partition(" ")
         with engine.db.read() as tx:
             now = engine.clock()
@@ -165,40 +189,71 @@ def router(house: House, limits: Limits) -> APIRouter:
                 found = people.who(tx, token.strip(), "api", now) or people.who(tx, token.strip(), "chat", now)
         if found is None:
             raise SignInNeeded("A token is needed: Authorization: Bearer TOKEN. `traveloure token ACCOUNT` makes one.")
-        limits.check("messages", f"api:{found.account_id}")
+        response.headers.update(limits.check("messages", f"api:{found.account_id}"))
         return Caller(found)
 
-    Signed = Annotated[Caller, Depends(caller)]
-    Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=120)]
+    return caller
+
+
+def operations_of(api: APIRouter) -> Callable[[str, str, str], Callable[[Callable[..., Any]], Callable[..., Any]]]:
+    """The decorator of one operation, with and without the slash at its end."""
 
     def operation(method: str, path: str, name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """One operation, with and without the slash at its end."""
+        answers = PROBLEMS | ({304: {"description": "Nothing new since the ETag you sent"}} if method == "GET" else {})
 
         def register(do: Callable[..., Any]) -> Callable[..., Any]:
             for address, shown in ((path, True), (path.rstrip("/"), False)):
-                api.add_api_route(address, do, methods=[method], name=name, operation_id=name, include_in_schema=shown, responses=PROBLEMS)
+                api.add_api_route(address, do, methods=[method], name=name, operation_id=name, include_in_schema=shown, responses=answers)
             return do
 
         return register
 
-    def desk(who: Caller) -> Actor:
-        """The traveler with the conversation their orders are kept in: the token's own, else the one of this door."""
-        if who.person.conversation_id:
-            return who.actor(who.person.conversation_id)
-        with engine.db.read() as tx:
-            row = tx.execute(
-                select(conversation.c.id)
-                .where(conversation.c.account_id == who.person.account_id, conversation.c.channel == CHANNEL)
-                .order_by(conversation.c.created_at)
-                .limit(1)
-            ).one_or_none()
-        if row is not None:
-            return who.actor(str(row.id))
-        made, _ = conversations.start(engine, channel=CHANNEL, account_id=who.person.account_id)
-        return who.actor(made)
+    return operation
 
-    def who_travels(contact: Contact | None) -> dict[str, Any] | None:
-        return None if contact is None else {"name": contact.name, "email": contact.email, "terms": contact.accept_terms}
+
+def desk_of(engine: Engine, who: Caller) -> Actor:
+    """The traveler with the conversation their orders are kept in: the token's own, else the one of this door."""
+    if who.person.conversation_id:
+        return who.actor(who.person.conversation_id)
+    with engine.db.read() as tx:
+        row = tx.execute(
+            select(conversation.c.id)
+            .where(conversation.c.account_id == who.person.account_id, conversation.c.channel == CHANNEL)
+            .order_by(conversation.c.created_at)
+            .limit(1)
+        ).one_or_none()
+    if row is not None:
+        return who.actor(str(row.id))
+    made, _ = conversations.start(engine, channel=CHANNEL, account_id=who.person.account_id)
+    return who.actor(made)
+
+
+def who_travels(contact: Contact | None) -> dict[str, Any] | None:
+    return None if contact is None else {"name": contact.name, "email": contact.email, "terms": contact.accept_terms}
+
+
+def ordered(engine: Engine, done: dict[str, Any]) -> dict[str, Any]:
+    """What an order came to: how its lines are paid, the bookings, and the pages of the payments."""
+    links = [collect.ensure_link(engine, payment_id) for payment_id in done["payments"]]
+    groups = [
+        {"how": group.how, "currency": group.currency, "total": group.total, "lines": list(group.lines)}
+        for group in carts.groups(done["lines"])
+    ]
+    return {"groups": groups, "totals": done["totals"], "bookings": bookings.of_cart(engine, done["cart_id"]), "payments": links}
+
+
+def router(house: House, limits: Limits) -> APIRouter:
+    api = APIRouter(prefix="/api", route_class=Tagged)
+    engine = house.engine
+
+    caller = caller_of(house, limits)
+    Signed = Annotated[Caller, Depends(caller)]
+    Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=120)]
+
+    operation = operations_of(api)
+
+    def desk(who: Caller) -> Actor:
+        return desk_of(engine, who)
 
     def scoped(actor: Actor, key: str | None) -> str | None:
         return f"api:{actor.account_id}:{key}" if key else None
@@ -227,12 +282,7 @@ def router(house: House, limits: Limits) -> APIRouter:
         return answer_of(done)
 
     def answer_of(done: dict[str, Any]) -> dict[str, Any]:
-        links = [collect.ensure_link(engine, payment_id) for payment_id in done["payments"]]
-        groups = [
-            {"how": group.how, "currency": group.currency, "total": group.total, "lines": list(group.lines)}
-            for group in carts.groups(done["lines"])
-        ]
-        return {"groups": groups, "totals": done["totals"], "bookings": bookings.of_cart(engine, done["cart_id"]), "payments": links}
+        return ordered(engine, done)
 
     @operation("POST", "/bookings/create-payment-intent/", "create_payment_intent")
     def create_payment_intent(body: PaymentIntent, who: Signed) -> dict[str, Any]:

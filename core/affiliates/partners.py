@@ -16,6 +16,7 @@ from core.errors import Invalid, NotFound
 FILE = Path(__file__).parent / "partners.toml"
 LONGEST = 4096
 AWIN = "https://www.awin1.com/cread.php"
+SECRET = "postback_secret"  # noqa: S105 - the name of it in AFFILIATES_FILE; signs what the partner posts
 WRAPPER_IDS = ("awin_merchant", "awin_publisher")
 
 
@@ -143,7 +144,7 @@ def check_ids(given: Mapping[str, Any]) -> Mapping[str, Mapping[str, str]]:
     checked: dict[str, Mapping[str, str]] = {}
     for key, ids in given.items():
         one = partner(key)
-        known = {*one.needs, *WRAPPER_IDS}
+        known = {*one.needs, *WRAPPER_IDS, SECRET}
         if not isinstance(ids, Mapping) or not set(ids) <= known:
             raise Invalid(key, f"{one.name} takes {', '.join(sorted(known))}.")
         for name, value in ids.items():

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, func, literal, or_, select, update
 
-from core import jobs, notices
+from core import hooks, jobs, notices
 from core.engine import Engine
 from core.errors import CoreError
 from core.payments.gateway import GatewayMisused, GatewayRefused, GatewayUnknown, Moved, TransferOrder
@@ -287,6 +287,7 @@ def _tell(tx: Connection, one: Row[Any], amount: int, currency: str, transfer_id
     owner = tx.execute(select(provider).where(provider.c.id == one.party_id)).one()
     sold = tx.execute(select(booking.c.reference, booking.c.title).where(booking.c.id == one.booking_id)).one()
     facts = {"amount": amount, "currency": currency, "reference": sold.reference, "title": sold.title}
+    hooks.payout_sent(tx, one.party_id, transfer_id, facts, now)
     notices.tell_provider(tx, owner, "payout_sent", facts, now, key=f"payout:{transfer_id}")
 
 

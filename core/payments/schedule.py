@@ -145,8 +145,8 @@ def paid_of(tx: Connection, booking_ids: Iterable[str]) -> dict[str, int]:
 
 
 def owed(row: Any, paid: int) -> int:
-    """What a confirmed booking still costs the traveler here, minor units; nothing where it is paid on site."""
-    if row.status not in ("CONFIRMED", "REDEEMED") or row.pay_at_provider:
+    """What a confirmed booking still costs the traveler here, minor units; nothing where it is paid on site or by a reseller's invoice."""
+    if row.status not in ("CONFIRMED", "REDEEMED") or row.pay_at_provider or row.invoiced_to:
         return 0
     return max(0, int(row.amount) - paid)
 

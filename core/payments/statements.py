@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -62,16 +63,34 @@ def lines(tx: Connection, party: str, party_id: str, start: datetime, end: datet
     return sorted(found, key=lambda line: (line["at"], line["posting"], line["reference"]))
 
 
+def detailed(tx: Connection, party: str, party_id: str, start: datetime, end: datetime) -> list[dict[str, Any]]:
+    """`lines` with the whole "price" of the booking, the "tax" in it and our "fee" on it, minor units; None where there is no booking."""
+    found = lines(tx, party, party_id, start, end)
+    named = sorted({line["reference"] for line in found if line["reference"]})
+    rows = tx.execute(
+        select(booking.c.reference, booking.c.amount, booking.c.tax_amount, booking.c.fee_amount).where(booking.c.reference.in_(named))
+    )
+    of = {row.reference: {"price": row.amount, "tax": row.tax_amount, "fee": row.fee_amount} for row in rows}
+    return [{**line, **of.get(line["reference"], {"price": None, "tax": None, "fee": None})} for line in found]
+
+
 def as_csv(rows: list[dict[str, Any]]) -> str:
     """The lines as CSV (RFC 4180) with amounts in units of their currency. Text that a spreadsheet would run is defused."""
+    return in_csv(COLUMNS, [{**row, "date": row["at"].date().isoformat()} for row in rows], money=("amount",))
+
+
+def in_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], *, money: Sequence[str] = ()) -> str:
+    """Rows as CSV; the `money` columns are minor units of the row's "currency" and are written in whole units."""
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(COLUMNS)
+    writer.writerow(columns)
     for row in rows:
-        amount = Decimal(row["amount"]).scaleb(-exponent(row["currency"]))
-        told = {**row, "date": row["at"].date().isoformat(), "amount": f"{amount:f}"}
-        writer.writerow([told[name] if name == "amount" else _plain(str(told[name])) for name in COLUMNS])
+        writer.writerow([_units(row[name], row["currency"]) if name in money else _plain(str(row[name])) for name in columns])
     return out.getvalue()
+
+
+def _units(amount: int, currency: str) -> str:
+    return f"{Decimal(amount).scaleb(-exponent(currency)):f}"
 
 
 def _plain(text: str) -> str:

@@ -13,7 +13,12 @@ from typing import Any
 import httpx
 from sqlalchemy import update
 
+from channels.house import House
+from core import bookings, conversations
+from core.availability import Ask
 from core.db import Database
+from core.engine import Actor
+from core.payments import collect
 from core.people import api_token, ensure_account, grant
 from core.schema import provider
 from tests import market
@@ -62,6 +67,20 @@ def run(http: httpx.Client, text: str, names: dict[str, str]) -> httpx.Response:
     return http.request(method, url, headers=headers, content=body)
 
 
+def _confirmed(house: House, gateway: MemoryGateway) -> str:
+    """A paid booking of Bea's, made before the page begins."""
+    conversation_id, _ = conversations.start(house.engine, channel="web", account_id="bea")
+    actor = Actor("bea", conversation_id=conversation_id)
+    contact = {"name": "Bea Costa", "email": "bea@example.com", "terms": True}
+    done = bookings.order(house.engine, actor, [Ask("airport-car", None, SATURDAY, units={"ADULT": 2})], contact=contact)
+    collect.ensure_link(house.engine, done["payments"][0])
+    gateway.pay("cs_1")
+    collect.sync(house.engine, done["payments"][0])
+    (row,) = bookings.of_cart(house.engine, done["cart_id"])
+    assert row["status"] == "CONFIRMED"
+    return str(row["booking_id"])
+
+
 def pick(value: Any, path: str) -> str:
     for name, index in re.findall(r"\.(\w+)(?:\[(\d+)\])?", path):
         value = value[name] if index == "" else value[name][int(index)]
@@ -73,14 +92,15 @@ def test_every_command_of_the_page_works(sqlite: Database, tmp_path: Path, gatew
     market.load(house.engine, tmp_path)
     with house.engine.db.write() as tx:
         tx.execute(update(provider).values(deposit_bps=3_000))
-        for name in ("ana", "crew", "cooks"):
+        for name in ("ana", "bea", "crew", "cooks"):
             ensure_account(tx, house.engine.clock(), name, name="", email=f"{name}@example.com")
         grant(tx, "crew", "provider", "tejo-days")
         grant(tx, "cooks", "provider", "roman-holidays")
     later = (SATURDAY + timedelta(weeks=13)).isoformat()
     names = {"DAY": SATURDAY.isoformat(), "LATER": later}
-    for name in ("ana", "crew", "cooks"):
+    for name in ("ana", "bea", "crew", "cooks"):
         names[name.upper()] = api_token(house.engine, name)
+    names["CAR"] = _confirmed(house, gateway)
     seen: list[str] = []
     with running(house) as live, live.client() as http:
         names["BASE"] = str(http.base_url).rstrip("/")

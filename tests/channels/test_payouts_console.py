@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pypdf import PdfReader
 
 from channels.house import House
 from core.availability import Ask
@@ -74,6 +76,10 @@ def test_a_provider_sets_payouts_up_and_sees_the_money_go_out(live: Live, gatewa
     page = marta.get("/payouts").text
     assert "Ready" in page
     assert "Payout" in page
+    printed = marta.get("/payouts/provider/tejo-days/statement.pdf")
+    assert printed.headers["content-type"] == "application/pdf"
+    told = "".join(page.extract_text() for page in PdfReader(io.BytesIO(printed.content)).pages)
+    assert "price of the booking €96, taxes in it €0, our fee €11.52" in " ".join(told.split())
     statement = marta.get("/payouts/provider/tejo-days/statement.csv")
     assert statement.headers["content-disposition"].startswith("attachment")
     assert [line.split(",")[1] for line in statement.text.splitlines()[1:]] == ["sale", "payout"]
@@ -84,6 +90,7 @@ def test_nobody_sees_or_sets_up_somebody_elses_payouts(live: Live, gateway: Memo
     assert "Tejo" not in gio.get("/payouts").text
     assert gio.post(SETUP, data={"csrf": proof(gio)}).status_code == 404
     assert gio.get("/payouts/provider/tejo-days/statement.csv").status_code == 404
+    assert gio.get("/payouts/provider/tejo-days/statement.pdf").status_code == 404
     assert gio.get("/payouts/provider/tejo-days?back=1").status_code == 404
     assert live.client().get("/payouts").status_code in (302, 303, 401)
     assert gateway.accounts == {}

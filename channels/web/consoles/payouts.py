@@ -111,6 +111,28 @@ def router(house: House) -> APIRouter:
         name = f"statement-{party_id}-{until:%Y-%m-%d}.csv"
         return Response(text, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
+    @api.get("/{party}/{party_id}/statement.pdf")
+    def printed(
+        seat: Payee,
+        party: str,
+        party_id: str,
+        start: Annotated[datetime | None, Query(alias="from")] = None,
+        end: Annotated[datetime | None, Query(alias="to")] = None,
+    ) -> Response:
+        """The same on paper, with the taxes and our fee in every sale."""
+        from channels import papers
+
+        if (party, party_id) not in mine(seat):
+            raise NotFound("There is no such account of yours.")
+        until = _aware(end) or engine.clock() + timedelta(seconds=1)
+        since = _aware(start) or until - PERIOD
+        with engine.db.read() as tx:
+            lines = statements.detailed(tx, party, party_id, since, until)
+            name = reports.party_name(tx, party, party_id)
+        shown = f"statement-{party_id}-{until:%Y-%m-%d}.pdf"
+        headers = {"Content-Disposition": f'attachment; filename="{shown}"'}
+        return Response(papers.statement(name, lines, since, until), media_type="application/pdf", headers=headers)
+
     return api
 
 
