@@ -96,7 +96,7 @@ ACCESS: dict[str, frozenset[str]] = {
     **dict.fromkeys(
         (
             "GET /check-in/{reference}", "POST /check-in/{reference}", "POST /listings", "GET /listings/{listing_id}", "POST /listings/{listing_id}",
-            "POST /listings/{listing_id}/{what}", "POST /staff/{provider_id}/invite", "POST /staff/{provider_id}/remove",
+            "POST /listings/{listing_id}/{what}", "POST /listings/business/{provider_id}/terms", "POST /staff/{provider_id}/invite", "POST /staff/{provider_id}/remove",
             "POST /provider/requests/{request_id}/approve", "POST /provider/requests/{request_id}/decline", "POST /provider/requests/{request_id}/answer",
             "POST /provider/requests/{request_id}/counter", "POST /provider/bookings/{booking_id}/cancel", "POST /provider/bookings/{booking_id}/check-in",
             "POST /provider/bookings/{booking_id}/no-show", "POST /provider/bookings/{booking_id}/write", "POST /provider/vouchers", "POST /calendar/days", "POST /calendar/switch", "POST /calendar/week",

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from channels.web.consoles import words
 from core import bookings, conversations, handoff, notices, people, requests
 from core.payments import collect
-from core.schema import audit_log, booking, booking_request, refund
+from core.schema import audit_log, booking, booking_request, provider, refund
 from tests import builders
 from tests.channels.conftest import Live
 from tests.gateway import MemoryGateway
@@ -389,3 +389,28 @@ def test_a_conversation_is_given_to_a_colleague(live: Live) -> None:
     assert waiting["fits"]
     assert not eva.get("/desk/queue").json()["waiting"][0]["fits"]
     assert emil.post(f"/desk/c/{conversation_id}/claim").status_code == 200
+
+
+def test_an_owner_says_how_the_business_answers(live: Live) -> None:
+    engine = live.house.engine
+    builders.products(engine, "walk", booking_type="REQUEST")
+    marta = live.person("Marta Host", "provider", "tejo")
+    assert "How Tejo answers" in marta.get("/listings").text
+    given = {"phone": "+351 912 345 678", "hours": "6", "card_hold": "yes"}
+    assert marta.post("/listings/business/tejo/terms", data=given).headers["location"] == "/listings?done=business"
+    assert "checked" in marta.get("/listings").text
+    ana = builders.traveler(engine)
+    builders.add(engine, ana, "walk")
+    assert len(builders.checkout(engine, ana)) == 1, "the card is asked for from now on"
+    for wrong in ({**given, "phone": "call me"}, {**given, "hours": "0"}, {**given, "hours": "soon"}):
+        assert marta.post("/listings/business/tejo/terms", data=wrong).status_code == 422
+    rita = live.person("Rita Rival", "provider", "nobody")
+    assert rita.post("/listings/business/tejo/terms", data=given).status_code in (403, 404)
+    with engine.db.write() as tx:
+        helper = people.new_account(tx, engine.clock(), name="Hugo Help", email="hugo@example.com", visitor=False)
+        people.grant(tx, helper, "provider", "tejo", level="staff")
+    hugo = live.seated(people.redeem_sign_in(engine, people.sign_in_link(engine, helper)))
+    assert hugo.post("/listings/business/tejo/terms", data={**given, "hours": "1"}).status_code == 403
+    with engine.db.read() as tx:
+        row = tx.execute(select(provider).where(provider.c.id == "tejo")).one()
+    assert (row.phone, row.respond_hours, row.card_hold) == ("+351 912 345 678", 6, True)

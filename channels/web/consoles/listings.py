@@ -16,7 +16,7 @@ from channels.web.limits import Limits
 from channels.web.pages import KINDS, PER
 from channels.web.session import Seat
 from channels.web.views import page
-from core import listings, reports
+from core import businesses, listings, reports
 from core.catalogue_files import Problem
 from core.errors import Invalid, Refused, TryAgain
 from core.money import Money
@@ -57,6 +57,7 @@ def router(house: House, limits: Limits) -> APIRouter:
             seat=seat,
             listings=[_line(one) for one in listings.of(engine, scope)],
             businesses=[_business(one) for one in reports.onboarding(engine, scope)] if scope is not None else [],
+            terms=businesses.terms_of(engine, scope or []),
             cities=reports.cities_of_house(engine),
             kinds=KINDS,
             filed=reports.filed_products(engine, scope),
@@ -81,6 +82,19 @@ def router(house: House, limits: Limits) -> APIRouter:
             given = {"title": title, "kind": kind, "destination": destination}
             return overview(request, seat, status=422, tone="warn", told=error.message, given=given)
         return RedirectResponse(f"/listings/{made}", status_code=303)
+
+    @api.post("/business/{provider_id}/terms")
+    def terms(
+        request: Request, seat: Owner, provider_id: str, csrf: Text = "", phone: Text = "", hours: Text = "", card_hold: Text = ""
+    ) -> Response:
+        session.check_proof(seat, request, csrf)
+        try:
+            answer_in = int(hours) if hours.isascii() and hours.isdigit() else 0
+            actor = seat.actor("provider")
+            businesses.set_terms(engine, actor, provider_id, phone=phone, respond_hours=answer_in, card_hold=card_hold == "yes")
+        except Invalid as error:
+            return overview(request, seat, status=422, tone="warn", told=error.message)
+        return RedirectResponse("/listings?done=business", status_code=303)
 
     def show(
         request: Request,
