@@ -212,3 +212,26 @@ def test_only_this_page_may_act_and_what_cannot_be_is_said(bench: Bench, gateway
     assert bench.press(page, do="dispute", id="ch_nothing").status_code == 409
     assert bench.press(page, do="nonsense", id=account).status_code == 303
     assert "Tejo Days" in bench.browser.get(page).text
+
+
+def test_time_passes_on_the_page_and_events_are_sent_again(tmp_path: Path) -> None:
+    with sandbox_at(tmp_path / "sandbox.db") as bench:
+        gateway = bench.gateway()
+        waits = gateway.payment_link(bench.order("p1"), key="p1:1")
+        held = gateway.payment_link(bench.order("p2", manual=True), key="p2:1")
+        bench.press(str(held.url), tap="success")
+        page = bench.browser.get(f"{bench.url}/dashboard").text
+        assert "reserved on the card" in page
+        assert "A week passes" in page
+        bench.press(f"{bench.url}/dashboard", do="age", id="hour")
+        assert gateway.fetch_payment(waits.session_id).state == "expired"
+        assert gateway.fetch_payment(held.session_id).state == "authorized"
+        bench.press(f"{bench.url}/dashboard", do="age", id="week")
+        assert gateway.fetch_payment(held.session_id).state == "expired"
+        assert gateway.payment_link(bench.order("p1"), key="p1:1").session_id != waits.session_id, "the key is forgotten after a day"
+        page = bench.browser.get(f"{bench.url}/dashboard").text
+        assert "let go of, never charged" in page
+        assert bench.press(f"{bench.url}/dashboard", do="age", id="century").status_code == 303
+        assert bench.press(f"{bench.url}/dashboard", do="again", id="evt_none").status_code == 409
+        event = re.findall(r"evt_[0-9a-f]+", page)[0]
+        assert bench.press(f"{bench.url}/dashboard", do="again", id=event).status_code == 303

@@ -16,6 +16,7 @@ from channels.sandbox.payments.pages import Page, templates
 from core.money import Money
 
 SHOWN = 30
+STEPS = {"hour": 3600, "day": 24 * 3600, "week": 7 * 24 * 3600 + 60}
 
 
 class AccountPages:
@@ -64,9 +65,9 @@ class AccountPages:
             {
                 "id": one["id"],
                 "amount": _money(one["amount"], one["currency"]),
-                "state": "disputed" if one["disputed"] else "refunded" if one["refunded"] else one["status"],
-                "back": _money(one["amount_refunded"], one["currency"]) if one["amount_refunded"] else "",
-                "can_dispute": one["paid"] and not one["disputed"] and not one["refunded"],
+                "state": _charge_state(one),
+                "back": _money(one["amount_refunded"], one["currency"]) if one["amount_refunded"] and one["captured"] else "",
+                "can_dispute": one["captured"] and not one["disputed"] and not one["refunded"],
             }
             for one in _newest(act, "charge")
         ]
@@ -88,7 +89,9 @@ class AccountPages:
             }
             for one in _newest(act, "dispute")
         ]
-        events = [{"id": one["id"], "type": one["type"]} for one in (*_newest(act, "v2.core.event"), *_newest(act, "event"))][:SHOWN]
+        latest = [*_newest(act, "v2.core.event"), *_newest(act, "event")][:SHOWN]
+        brought = act.store.deliveries([one["id"] for one in latest])
+        events = [{"id": one["id"], "type": one["type"], "brought": _brought(brought.get(one["id"]))} for one in latest]
         html = self._templates.get_template("dashboard.html").render(
             here=f"{self._prefix}/dashboard", accounts=accounts, charges=charges, transfers=transfers, disputes=disputes, events=events
         )
@@ -112,12 +115,31 @@ class AccountPages:
                     connect.close_dispute(act, subject, won=how == "won")
                 case "fail_refund":
                     connect.fail_refund(act, subject)
+                case "age" if subject in STEPS:
+                    act.store.age(STEPS[subject])
+                case "again":
+                    act.announce_again(subject)
         except No as error:
             html = self._templates.get_template("word.html").render(
                 title="That is not possible", words=str(error), lines=[], total="", next_url=f"{self._prefix}/dashboard", next_label="Back"
             )
             return Page(409, html)
         return Page(303, to=f"{self._prefix}/dashboard")
+
+
+def _charge_state(one: Mapping[str, Any]) -> str:
+    if one["status"] == "succeeded" and not one["captured"]:
+        return "let go of, never charged" if one["refunded"] else "reserved on the card"
+    return "disputed" if one["disputed"] else "refunded" if one["refunded"] else str(one["status"])
+
+
+def _brought(told: tuple[str, int, str] | None) -> str:
+    """How an event fared on its way to the shop."""
+    if told is None:
+        return "wanted by nobody"
+    state, attempts, answer = told
+    words = {"waiting": "on its way", "done": "taken", "given_up": "given up"}[state]
+    return f"{words} after {attempts} {'try' if attempts == 1 else 'tries'}{f', {answer}' if answer and state != 'done' else ''}"
 
 
 def _newest(act: Act, kind: str) -> list[dict[str, Any]]:

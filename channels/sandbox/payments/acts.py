@@ -11,7 +11,7 @@ from typing import Any
 
 import stripe
 
-from channels.sandbox.payments.errors import missing
+from channels.sandbox.payments.errors import No, missing
 from channels.sandbox.payments.shapes import checked, skeleton
 from channels.sandbox.payments.store import Store
 
@@ -92,6 +92,16 @@ class Act:
             if endpoint.wants(kind):
                 self.store.enqueue(event["id"], endpoint.url, self.now)
         self.announced.append(str(event["id"]))
+
+    def announce_again(self, event_id: str) -> None:
+        """Deliver an event once more, as a person may ask for. Raises No for an unknown one."""
+        event = self.store.get(event_id)
+        if event is None or event["object"] not in ("event", "v2.core.event"):
+            raise No("There is no such event.", status=404)
+        for endpoint in self.endpoints:
+            if endpoint.wants(event["type"]):
+                self.store.enqueue(event_id, endpoint.url, self.now)
+        self.announced.append(event_id)
 
     def announce(self, kind: str, subject: Mapping[str, Any]) -> None:
         """An event with a copy of its subject, kept together with its deliveries."""

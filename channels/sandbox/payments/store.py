@@ -219,6 +219,27 @@ class Store:
         row = self._one("SELECT count(*) FROM delivery WHERE event = ? AND state = 'waiting'", (event_id,))
         return 0 if row is None else int(row[0])
 
+    def deliveries(self, event_ids: Sequence[str]) -> dict[str, tuple[str, int, str]]:
+        """{event: (state, attempts, the last answer)} of these events."""
+        marks = ", ".join("?" * len(event_ids))
+        query = f"SELECT event, state, attempts, answer FROM delivery WHERE event IN ({marks}) ORDER BY id"  # noqa: S608  only marks
+        return {row[0]: (row[1], row[2], row[3]) for row in self._all(query, tuple(event_ids))}
+
+    # time
+
+    def age(self, seconds: int) -> None:
+        """Everything that is here becomes so much older, as if that time had passed: pages near their end, cards let go, keys are
+        forgotten, and what waits to be delivered again is due."""
+        for path in ("created", "expires_at", "payment_method_details.card.capture_before", "evidence_details.due_by"):
+            self._db.execute(
+                f"UPDATE object SET body = json_set(body, '$.{path}', json_extract(body, '$.{path}') - ?) "  # noqa: S608  our own words only
+                f"WHERE json_type(body, '$.{path}') = 'integer'",
+                (seconds,),
+            )
+        self._db.execute("UPDATE object SET created = created - ?", (seconds,))
+        self._db.execute("UPDATE replay SET at = at - ?", (seconds,))
+        self._db.execute("UPDATE delivery SET due = due - ? WHERE state = 'waiting'", (seconds,))
+
     def _one(self, query: str, values: Sequence[Any]) -> Any:
         with self._lock:
             return self._db.execute(query, values).fetchone()
