@@ -78,7 +78,7 @@ def captured_by(gateway: MemoryGateway) -> list[Captured]:
     return [
         Captured(page.charge_id, page.session_id, page.amount, page.currency.upper(), gateway.refunded(page.charge_id))
         for page in gateway.pages.values()
-        if page.charge_id is not None
+        if page.charge_id is not None and page.state == "paid"
     ]
 
 

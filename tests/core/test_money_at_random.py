@@ -21,7 +21,7 @@ from sqlalchemy import select
 from core import bookings, cancellations, changes, requests
 from core.engine import Actor, Engine, new_id
 from core.errors import CoreError
-from core.payments import balances, collect, disputes, inbox, ledger, payees, payouts, reconcile
+from core.payments import balances, captures, collect, disputes, inbox, ledger, payees, payouts, reconcile
 from core.payments.gateway import GatewayRefused
 from core.schema import booking, dispute, fee_rule, payment, refund, share
 from tests import builders as b
@@ -34,6 +34,9 @@ CURRENCIES = ("EUR", "JPY", "KWD")  # of two, no and three decimals
 WHICH = st.integers(0, 4)
 STEP = st.one_of(
     st.tuples(st.just("buy"), st.sampled_from(CURRENCIES), st.sampled_from(["full", "deposit"]), st.integers(1, 3)),
+    st.tuples(st.just("ask"), st.sampled_from(CURRENCIES), st.sampled_from(["full", "deposit"]), st.integers(1, 3)),
+    st.tuples(st.just("answer"), WHICH, st.sampled_from(["approve", "approve", "decline"])),
+    st.tuples(st.sampled_from(["pay", "card_lets_go"]), WHICH),
     st.tuples(st.sampled_from(["pay", "pay", "pay_balance", "pay_balance", "decline", "close", "cancel", "cancel_by_provider"]), WHICH),
     st.tuples(st.just("change"), WHICH, st.integers(1, 4), st.integers(0, 3)),
     st.tuples(st.just("refund"), WHICH, st.integers(1, 15_000)),
@@ -51,17 +54,19 @@ class Life:
         self.engine, self.gateway, self.clock = engine, gateway, clock
         gateway.clock = clock
         self.name = new_id()[:8]
-        self.providers = [f"one-{self.name}", f"two-{self.name}"]
+        self.providers = [f"one-{self.name}", f"two-{self.name}", f"three-{self.name}"]
         self.accounts: dict[int, str] = {}
         self.travelers: list[Actor] = []
         with engine.db.write() as tx:
             if tx.execute(select(fee_rule.c.id)).first() is None:
                 tx.execute(fee_rule.insert().values(id="expert", party="EXPERT", scope="GLOBAL", bps=1000))
-            for owner, bps in zip(self.providers, (3_333, 5_000), strict=True):
-                b.add_provider(tx, owner, country="PT", deposit_bps=bps)
+            for owner, bps in zip(self.providers, (3_333, 5_000, 4_999), strict=True):
+                b.add_provider(tx, owner, country="PT", deposit_bps=bps, card_hold=owner == self.providers[2])
         for currency, amount in zip(CURRENCIES, (3_333, 5_001, 12_340), strict=True):
             b.products(engine, self.product(0, currency), places=7, amount=amount, currency=currency, provider_id=self.providers[0])
             b.products(engine, self.product(1, currency), places=7, amount=amount + 770, currency=currency, provider_id=self.providers[1])
+            asked = {"places": 7, "amount": amount + 1_110, "currency": currency, "booking_type": "REQUEST"}
+            b.products(engine, self.product(2, currency), provider_id=self.providers[2], **asked)
 
     def product(self, owner: int, currency: str) -> str:
         return f"p{owner}-{currency.lower()}-{self.name}"
@@ -73,6 +78,28 @@ class Life:
             assert ledger.unbalanced(tx) == []
 
     # what travelers do
+
+    def ask(self, currency: str, method: str, people: int) -> None:
+        """A request whose host has the card reserved."""
+        if len(self.travelers) == 4:
+            return
+        actor = b.traveler(self.engine, email=f"t{len(self.travelers)}-{self.name}@example.com")
+        b.add(self.engine, actor, self.product(2, currency), people=people, day=self.clock().date() + timedelta(days=40))
+        proposed = bookings.propose_checkout(self.engine, actor)
+        self.travelers.append(actor)
+        bookings.commit_checkout(self.engine, actor, proposed["proposal_id"], method=method)
+
+    def answer(self, which: int, verdict: str) -> None:
+        waiting = requests.pending(self.engine, [self.providers[2]])
+        if waiting:
+            host = Actor("staff", role="provider", provider_ids=(self.providers[2],))
+            requests.decide(self.engine, host, waiting[which % len(waiting)]["request_id"], verdict)
+
+    def card_lets_go(self, which: int) -> None:
+        """A reserved card does, before its time; nothing tells."""
+        reserved = [name for name, page in self.gateway.pages.items() if page.state == "authorized"]
+        if reserved:
+            self.gateway.lapse(reserved[which % len(reserved)])
 
     def buy(self, currency: str, method: str, people: int) -> None:
         """One product of each provider, the second arranged by the expert."""
@@ -145,7 +172,12 @@ class Life:
     def dispute(self, which: int) -> None:
         row = self.pick(payment, which)
         left = row.amount - self.gateway.refunded(row.charge_id or "")
-        if row.charge_id and left and not any(one.charge_id == row.charge_id for one in self.gateway.opened.values()):
+        if (
+            row.status == "paid"
+            and row.charge_id
+            and left
+            and not any(one.charge_id == row.charge_id for one in self.gateway.opened.values())
+        ):
             disputes.sync(self.engine, self.gateway.open_dispute(row.charge_id, left, row.currency.lower()))
 
     def _end(self, which: int, status: str) -> None:
@@ -196,7 +228,7 @@ class Life:
         work(self.engine, rounds=4)
 
     def sweep(self) -> None:
-        for look in (collect.sweep, requests.sweep, balances.sweep, payouts.sweep, payees.sweep, inbox.wake):
+        for look in (collect.sweep, captures.sweep, requests.sweep, balances.sweep, payouts.sweep, payees.sweep, inbox.wake):
             with contextlib.suppress(CoreError):
                 look(self.engine)
 
@@ -248,6 +280,7 @@ class Life:
                 held[one.currency] -= one.amount - one.reversed
             for row in tx.execute(select(dispute).where(dispute.c.status == "lost")):
                 held[row.currency] -= row.amount
+        assert not [page for page in self.gateway.pages.values() if page.state == "authorized"], "no card is held for ever"
         assert {currency: left for currency, left in held.items() if left} == {}
 
 
