@@ -258,8 +258,11 @@ def test_a_big_file_is_stopped(live: Live, megabytes: float) -> None:
 def test_too_much_is_answered_with_when_to_come_back(live: Live) -> None:
     with running(live.house, allowance=Allowance(messages="3/minute", sessions="2/hour")) as strict:
         client, _ = strict.session()
-        answers = [client.post("/chat/v1/messages", json={"id": str(uuid.uuid4()), "text": "hi"}) for _ in range(4)]
-        assert [answer.status_code for answer in answers] == [202, 202, 202, 429]
+        answers = [client.post("/chat/v1/messages", json={"id": str(uuid.uuid4()), "text": "hi"}) for _ in range(3)]
+        while len(answers) < 6 and answers[-1].status_code != 429:  # where a minute ends in between, one more may pass
+            answers.append(client.post("/chat/v1/messages", json={"id": str(uuid.uuid4()), "text": "hi"}))
+        assert [answer.status_code for answer in answers[:3]] == [202, 202, 202]
+        assert answers[-1].status_code == 429
         assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
         assert "wait" in answers[-1].json()["error"]["message"]
         strict.session()

@@ -19,7 +19,7 @@ def said(tmp_path: Path, **given: str) -> list[tuple[str, str]]:
 
 
 def test_without_a_token_it_is_off(tmp_path: Path) -> None:
-    assert said(tmp_path) == [("note", "Off: no SLACK_BOT_TOKEN.")]
+    assert said(tmp_path) == [("note", "Off: no SLACK_BOT_TOKEN. `traveloure demo` plays Slack on this machine instead.")]
 
 
 @pytest.mark.parametrize(
