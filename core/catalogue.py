@@ -261,7 +261,7 @@ def destinations(tx: Connection) -> Sequence[Row[Any]]:
     return tx.execute(select(schema.destination).order_by(schema.destination.c.name)).all()
 
 
-def _ids(dialect: str) -> Any:
+def given_ids(dialect: str) -> Any:
     """What a column is compared with to be one of the parameter `ids`: one parameter however many there are, since a list that is
     spelled out anew for each number of ids takes longer than the query."""
     if dialect == "sqlite":
@@ -273,19 +273,19 @@ def _ids(dialect: str) -> Any:
 def _options(dialect: str) -> Select[Any]:
     both = schema.option.join(schema.resource, schema.resource.c.id == schema.option.c.resource_id)
     query = select(schema.option, schema.resource.c.capacity.label("resource_capacity")).select_from(both)
-    return query.where(schema.option.c.product_id.in_(_ids(dialect))).order_by(schema.option.c.position, schema.option.c.id)
+    return query.where(schema.option.c.product_id.in_(given_ids(dialect))).order_by(schema.option.c.position, schema.option.c.id)
 
 
 @cache
 def _where(dialect: str, table: Table, column: str) -> Select[Any]:
     """Made once: building a statement takes longer than running it."""
-    return select(table).where(table.c[column].in_(_ids(dialect))).order_by(table.c.id)
+    return select(table).where(table.c[column].in_(given_ids(dialect))).order_by(table.c.id)
 
 
 @cache
 def _where_scoped(dialect: str, table: Table) -> Select[Any]:
     scopes = table.c.scope.in_(("PROVIDER", "PRODUCT", "RESOURCE"))
-    return select(table).where(scopes, table.c.scope_id.in_(_ids(dialect))).order_by(table.c.id)
+    return select(table).where(scopes, table.c.scope_id.in_(given_ids(dialect))).order_by(table.c.id)
 
 
 def _by_id(tx: Connection, table: Table, ids: Iterable[str]) -> dict[str, Row[Any]]:

@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Text, TextClause, and_
 
 from core import availability, pricing, spelling
 from core.availability import Ask
-from core.catalogue import ADULT, Listing, listings
+from core.catalogue import ADULT, Listing, given_ids, listings
 from core.engine import Engine
 from core.errors import Invalid, Refused
 from core.schema import destination, price_adjustment, product, rate, rate_plan
@@ -179,7 +179,7 @@ def explore(engine: Engine, wish: Wish) -> Found:
 def _batch(looked: int, had: int, enough: int) -> int:
     """How many to look at next: as many as should do, by the share that could be had so far."""
     if not looked:
-        return max(8, enough + 2)
+        return max(7, enough + 1)
     share = max(had, 1) / looked
     return max(6, min(60, round(1.2 * (enough - had) / share)))
 
@@ -187,23 +187,29 @@ def _batch(looked: int, had: int, enough: int) -> int:
 def _floors(tx: Connection, found: Sequence[_Candidate], wish: Wish) -> list[float]:
     """For each candidate the least that it, or any that comes after it, can cost one person: the from price where nothing
     undercuts it."""
-    c, ids = product.c, [one.id for one in found]
-    less: set[str] = set(ids)
+    less: set[str] = {one.id for one in found}
     if set(wish.units or {ADULT: 1}) == {ADULT}:
-        scopes = or_(
-            and_(price_adjustment.c.scope == "PRODUCT", price_adjustment.c.scope_id == c.id),
-            and_(price_adjustment.c.scope == "PROVIDER", price_adjustment.c.scope_id == c.provider_id),
-        )
-        adjusted = exists(select(1).where(scopes, price_adjustment.c.kind.not_in(("tax", "extra", "promo"))))
-        plans = sold_as.join(rate_plan, rate_plan.c.option_id == sold_as.c.id).join(rate, rate.c.rate_plan_id == rate_plan.c.id)
-        seasonal = exists(select(1).select_from(plans).where(sold_as.c.product_id == c.id))
-        less = set(tx.scalars(select(c.id).where(c.id.in_(ids), or_(adjusted, seasonal))))
+        less = set(tx.scalars(_undercut(tx.dialect.name), {"ids": list(less)}))
     floors, least = [], float("inf")
     for one in reversed(found):
         if one.from_amount is not None:
             least = min(least, one.from_amount / (DISCOUNTED if one.id in less else 1))
         floors.append(least)
     return floors[::-1]
+
+
+@cache
+def _undercut(dialect: str) -> Select[Any]:
+    """Which of these products can cost adults less than their from price: by a season, a date, or a discount."""
+    c = product.c
+    scopes = or_(
+        and_(price_adjustment.c.scope == "PRODUCT", price_adjustment.c.scope_id == c.id),
+        and_(price_adjustment.c.scope == "PROVIDER", price_adjustment.c.scope_id == c.provider_id),
+    )
+    adjusted = exists(select(1).where(scopes, price_adjustment.c.kind.not_in(("tax", "extra", "promo"))))
+    plans = sold_as.join(rate_plan, rate_plan.c.option_id == sold_as.c.id).join(rate, rate.c.rate_plan_id == rate_plan.c.id)
+    seasonal = exists(select(1).select_from(plans).where(sold_as.c.product_id == c.id))
+    return select(c.id).where(c.id.in_(given_ids(dialect)), or_(adjusted, seasonal))
 
 
 def _cheapest_found(offers: Sequence[Offer], floor: float, wish: Wish) -> bool:
@@ -414,7 +420,7 @@ MATCHING = {
     "sqlite": text(
         "SELECT p.id, p.rating_tenths, p.rating_count, p.from_amount, f.score FROM ("
         "SELECT rowid AS doc, -bm25(product_text, 8.0, 6.0, 1.0, 0.0) AS score FROM product_text "
-        "WHERE product_text MATCH :words ORDER BY score DESC LIMIT 400) AS f "
+        "WHERE product_text MATCH :words ORDER BY score DESC LIMIT 300) AS f "
         "JOIN product_text_key AS k ON k.doc = f.doc JOIN product AS p ON p.id = k.product_id "
         "WHERE p.published AND k.live AND (:city = '' OR p.destination_id = :city) AND (:kind = '' OR p.kind = :kind)"
     ),
